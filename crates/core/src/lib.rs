@@ -1,0 +1,10 @@
+//! The device-free heart of neuroxide: one graph with two drivers.
+#![forbid(unsafe_code)]
+
+pub mod backend;
+pub mod dtype;
+pub mod error;
+pub mod op;
+pub mod ops;
+pub mod plan;
+pub mod shape;
