@@ -211,9 +211,9 @@ mod tests {
 
     #[test]
     fn dispatch_binds_the_function_and_the_type() {
-        let found = crate::dispatch_unary!(UnaryOp::Exp, DType::F64, |F, T| name_of::<F, T>(), else String::new());
+        let found = dispatch_unary!(UnaryOp::Exp, DType::F64, |F, T| name_of::<F, T>(), else String::new());
         assert!(found.ends_with("unary::Exp/f64"), "{found}");
-        let none = crate::dispatch_unary!(UnaryOp::Exp, DType::I32, |F, T| name_of::<F, T>(), else String::new());
+        let none = dispatch_unary!(UnaryOp::Exp, DType::I32, |F, T| name_of::<F, T>(), else String::new());
         assert!(none.is_empty());
     }
 }
