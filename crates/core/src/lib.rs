@@ -4,7 +4,9 @@
 pub mod backend;
 pub mod dtype;
 pub mod error;
+pub mod graph;
 pub mod op;
 pub mod ops;
 pub mod plan;
+pub mod rng;
 pub mod shape;
