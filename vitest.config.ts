@@ -8,9 +8,7 @@ const unverified = ['test/alloc*', 'test/alloc*/**', 'test/calls*', 'test/calls*
 const memory = ['test/memory/**']
 const pack = ['test/pack/**']
 const tests = (folders: string[]): string[] =>
-  folders.flatMap((folder) =>
-    folder.endsWith('/**') ? [`${folder}/*.test.ts`] : [`${folder}.test.ts`],
-  )
+  folders.flatMap((folder) => (folder.endsWith('/**') ? [`${folder}/*.test.ts`] : [`${folder}.test.ts`]))
 
 export default defineConfig({
   test: {
