@@ -1,0 +1,68 @@
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, realpathSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+/** The folder of the clone. */
+export const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** How Node runs TypeScript: the loader of the clone's tsx, since the projects under test have no packages but ours. */
+export const tsx = pathToFileURL(join(root, 'node_modules', 'tsx', 'dist', 'loader.mjs')).href
+
+export interface Ended {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** What a program could inherit from this clone and its test runner, and would not have at a user's. */
+const clean: NodeJS.ProcessEnv = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_|NEUROXIDE_|VITEST|INIT_CWD)/i.test(name)),
+)
+
+/** Runs a program to its end, whatever its exit code. */
+export function execute(program: string, args: readonly string[], cwd: string): Promise<Ended> {
+  return new Promise((resolve) => {
+    execFile(program, [...args], { cwd, env: clean, maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1
+      resolve({ code, stdout, stderr: error !== null && code === -1 ? `${stderr}${error.message}` : stderr })
+    })
+  })
+}
+
+/** Runs npm and fails with its words when it fails. */
+export async function npm(args: readonly string[], cwd: string): Promise<string> {
+  const { code, stdout, stderr } = await execute('npm', args, cwd)
+  if (code !== 0) throw new Error(`npm ${args.join(' ')} ended with ${code}\n${stdout}${stderr}`)
+  return stdout
+}
+
+/** A folder of the system's own for temporary files, far from this clone's node_modules. */
+export function temporaryFolder(): string {
+  return realpathSync(mkdtempSync(join(tmpdir(), 'neuroxide-pack-')))
+}
+
+/** An empty project as a user makes it, with packages installed from tarballs alone. */
+export async function project(parent: string, name: string, tarballs: readonly string[]): Promise<string> {
+  const folder = join(parent, name)
+  mkdirSync(folder)
+  await npm(['init', '-y'], folder)
+  await npm(['pkg', 'set', 'type=module'], folder)
+  await npm(['install', '--offline', '--no-audit', '--no-fund', ...tarballs], folder)
+  return folder
+}
+
+/** The first TypeScript block below a heading of a Markdown text. */
+export function programUnder(heading: string, markdown: string): string {
+  const lines = markdown.split('\n')
+  const start = lines.findIndex(
+    (line) => /^#{1,6} /.test(line) && line.replace(/^#+ /, '').trim() === heading,
+  )
+  if (start < 0) throw new Error(`there is no heading "${heading}"`)
+  const open = lines.findIndex((line, at) => at > start && /^```(ts|typescript)\b/.test(line))
+  const next = lines.findIndex((line, at) => at > start && /^#{1,6} /.test(line))
+  if (open < 0 || (next >= 0 && next < open)) throw new Error(`"${heading}" has no TypeScript block`)
+  const close = lines.findIndex((line, at) => at > open && line.startsWith('```'))
+  return `${lines.slice(open + 1, close).join('\n')}\n`
+}
