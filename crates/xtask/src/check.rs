@@ -19,10 +19,11 @@ const CRATES: [(&str, &[&str]); 5] = [
 const RESERVED: [(&str, &str); 2] = [("napi", "node"), ("cudarc", "cuda")];
 
 /// The modules of the library, lowest first. A module may import from its own row and from those before.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 9] = [
     &["loader"],
+    &["types", "errors", "ops"],
     &["native"],
-    &["tensor"],
+    &["tensor", "print"],
     &["functional"],
     &["jit"],
     &["nn", "losses", "optim", "data", "metrics", "io"],
