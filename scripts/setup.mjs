@@ -55,7 +55,7 @@ const native = {
   stamp: new Stamp('native/.stamp'),
   state: () =>
     fingerprint(
-      ['crates', 'Cargo.toml', 'Cargo.lock', '.cargo/config.toml', 'rust-toolchain.toml'],
+      ['crates', 'Cargo.toml', 'Cargo.lock', '.cargo/config.toml'],
       (path) => !/^crates\/(xtask|[^/]+\/(tests|benches|examples))\//.test(path),
     ),
   present: () => existsSync(join(root, 'native', addonName())),

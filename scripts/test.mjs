@@ -10,6 +10,8 @@ const started = performance.now()
 const only = option('only')?.split(',')
 const wanted = (name) => !only || only.includes(name)
 const table = []
+// What fails is often read from a log, where colours are noise.
+if (!process.stdout.isTTY) Object.assign(process.env, { NO_COLOR: '1', CARGO_TERM_COLOR: 'never' })
 
 /** The parts that check something without running tests: each counts as one. */
 const cargoChecks = {

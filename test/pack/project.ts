@@ -22,18 +22,29 @@ const clean: NodeJS.ProcessEnv = Object.fromEntries(
 )
 
 /** Runs a program to its end, whatever its exit code. */
-export function execute(program: string, args: readonly string[], cwd: string): Promise<Ended> {
+export function execute(
+  program: string,
+  args: readonly string[],
+  cwd: string,
+  extra: NodeJS.ProcessEnv = {},
+): Promise<Ended> {
+  const env = { ...clean, ...extra }
   return new Promise((resolve) => {
-    execFile(program, [...args], { cwd, env: clean, maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
+    execFile(program, [...args], { cwd, env, maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1
       resolve({ code, stdout, stderr: error !== null && code === -1 ? `${stderr}${error.message}` : stderr })
     })
   })
 }
 
+const npmScript = process.env['npm_execpath']
+const [npmProgram, npmArguments]: [string, string[]] = npmScript?.endsWith('npm-cli.js')
+  ? [process.execPath, [npmScript]]
+  : ['npm', []]
+
 /** Runs npm and fails with its words when it fails. */
 export async function npm(args: readonly string[], cwd: string): Promise<string> {
-  const { code, stdout, stderr } = await execute('npm', args, cwd)
+  const { code, stdout, stderr } = await execute(npmProgram, [...npmArguments, ...args], cwd)
   if (code !== 0) throw new Error(`npm ${args.join(' ')} ended with ${code}\n${stdout}${stderr}`)
   return stdout
 }
