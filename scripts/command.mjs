@@ -1,6 +1,7 @@
 // Running other programs with nothing but Node: these files work before anything is installed.
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -29,15 +30,19 @@ export function run(program, args, options = {}) {
       both.push(chunk)
     })
     child.stderr?.on('data', (chunk) => both.push(chunk))
+    // Ctrl-C reaches the whole group by itself; a plain kill reaches this process alone.
+    const pass = () => child.kill('SIGTERM')
+    if (options.inherit) process.once('SIGTERM', pass)
     child.on('error', (error) => {
       both.push(Buffer.from(`${program}: ${error.message}\n`))
       const code = 'code' in error && error.code === 'ENOENT' ? 127 : 126
       resolve({ code, output: String(Buffer.concat(both)), stdout: '' })
     })
     child.on('close', (code, signal) => {
+      process.off('SIGTERM', pass)
       if (signal) both.push(Buffer.from(`${program} was ended by ${signal}\n`))
       resolve({
-        code: code ?? 128,
+        code: code ?? 128 + constants.signals[signal],
         output: String(Buffer.concat(both)),
         stdout: String(Buffer.concat(stdout)),
       })

@@ -73,7 +73,7 @@ function stagePlatform({ tuple, ...system }) {
     engines,
     ...system,
     main: file,
-    files: [file],
+    files: [file, ...licenses],
   })
   writeFileSync(
     join(folder, 'README.md'),

@@ -123,6 +123,26 @@ describe('an empty folder with both tarballs, installed offline', () => {
     expect(stdout.trim()).toBe('6 function')
   })
 
+  it.each([
+    ['nodenext', 'nodenext', 'program.ts'],
+    ['bundler', 'esnext', 'program.ts'],
+    ['nodenext', 'nodenext', 'program.cts'],
+  ])('has types for a strict project under %s (module %s, %s)', async (resolution, module, file) => {
+    writeFileSync(
+      join(installed, 'program.cts'),
+      `import neuroxide = require('neuroxide')\nexport const three: number = neuroxide.tensor([1, 2]).sum().item()\n`,
+    )
+    const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+    const strict =
+      '--noEmit --strict --noUncheckedIndexedAccess --exactOptionalPropertyTypes --lib es2023,dom'.split(' ')
+    const { code, stdout } = await execute(
+      process.execPath,
+      [compiler, ...strict, '--module', module, '--moduleResolution', resolution, file],
+      installed,
+    )
+    expect(code, stdout).toBe(0)
+  })
+
   it('loads its addon from the platform package, not from the clone', async () => {
     writeFileSync(
       join(installed, 'origin.mjs'),
