@@ -22,7 +22,7 @@ const RESERVED: [(&str, &str); 2] = [("napi", "node"), ("cudarc", "cuda")];
 const LAYERS: [&[&str]; 9] = [
     &["loader"],
     &["types", "errors", "ops"],
-    &["native"],
+    &["native", "memory"],
     &["tensor", "print"],
     &["functional"],
     &["jit"],
@@ -30,6 +30,9 @@ const LAYERS: [&[&str]; 9] = [
     &["train"],
     &["index"],
 ];
+
+/// The module that only names types, all others' included: it may mention what lies above, without ever running it.
+const VOCABULARY: &str = "types";
 
 const LONGEST_FILE: usize = 600;
 
@@ -85,8 +88,10 @@ fn library_problems(library: &Path) -> Vec<String> {
         }
         let text = fs::read_to_string(&path).unwrap_or_default();
         let module = path.strip_prefix(library).unwrap_or(&path);
-        for import in imports(&text) {
-            problems.extend(import_problem(module, &import));
+        if part(module) == VOCABULARY {
+            problems.extend(vocabulary_problem(module, &text));
+        } else {
+            problems.extend(imports(&text).iter().filter_map(|import| import_problem(module, import)));
         }
         if layer(module).is_none() {
             problems.push(format!(
@@ -96,6 +101,12 @@ fn library_problems(library: &Path) -> Vec<String> {
         }
     }
     problems
+}
+
+/// What the vocabulary imports must vanish when it is compiled.
+fn vocabulary_problem(module: &Path, text: &str) -> Option<String> {
+    let runs = |line: &str| line.starts_with("import ") && !line.starts_with("import type ");
+    text.lines().any(runs).then(|| format!("lib/{}: may import types only", module.display()))
 }
 
 /// What is wrong with an import of a module, both from the folder of the library.
@@ -213,6 +224,13 @@ mod tests {
             Some("lib/tensor.ts: must not import nn (./nn/module.js)")
         );
         assert!(problem("nn/sequential.ts", "../train/model.js").is_some());
+    }
+
+    #[test]
+    fn the_vocabulary_imports_types_only() {
+        let problem = |text: &str| vocabulary_problem(Path::new("types.ts"), text);
+        assert_eq!(problem("import type { Tensor } from './tensor.js'\n"), None);
+        assert!(problem("import { Tensor } from './tensor.js'\n").is_some());
     }
 
     #[test]
