@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// All files under a folder, sorted; a folder that does not exist has none.
 pub fn files_under(folder: &Path) -> Vec<PathBuf> {
-    const SKIPPED: [&str; 4] = ["node_modules", "target", "dist", "native"];
+    const SKIPPED: [&str; 2] = ["node_modules", "target"];
     let mut found = Vec::new();
     let Ok(entries) = fs::read_dir(folder) else { return found };
     for entry in entries.flatten() {
