@@ -71,6 +71,22 @@ pub enum ViewOp {
     Place(View),
 }
 
+impl ViewOp {
+    /// Where the elements lie, or `None` where that needs a copy first.
+    pub fn apply(&self, view: &View) -> Option<View> {
+        match self {
+            Self::Alias | Self::Detach => Some(view.clone()),
+            Self::Reshape(shape) => view.reshape(shape),
+            Self::Permute(order) => Some(view.permute(order)),
+            Self::Expand(shape) => Some(view.expand(shape)),
+            Self::Slice { axis, start, len, step } => Some(view.slice(*axis, *start, *len, *step)),
+            Self::Flip { axis } => Some(view.flip(*axis)),
+            Self::Diagonal { offset, first, second } => Some(view.diagonal(*offset, *first, *second)),
+            Self::Place(place) => Some(place.clone()),
+        }
+    }
+}
+
 /// Random numbers from Philox, a function of (seed, offset, element index) alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Random {
@@ -133,6 +149,9 @@ pub enum Op {
     IndexAdd { axis: usize },
     Random(Random),
     Composite(Composite),
+    /// (x integer): the same x, after an `Error::Value` was reported if one of its elements is 0. The Builder puts it
+    /// in front of divisors, since a scalar function cannot fail.
+    CheckNonZero,
     /// (state, value): writes value into the part of the state that the view names; yields the new state.
     Assign(View),
 }
@@ -177,6 +196,7 @@ impl Op {
             Self::Random(Random::Permutation) => "randperm",
             Self::Composite(Composite::Softmax) => "softmax",
             Self::Composite(Composite::LogSoftmax) => "logSoftmax",
+            Self::CheckNonZero => "checkNonZero",
             Self::Assign(_) => "assign",
         }
     }

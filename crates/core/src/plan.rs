@@ -98,6 +98,8 @@ pub enum Kernel {
     /// index: an element outside 0..size (-size..size is not accepted) is an `Error::Index` that names
     /// value, position and size.
     CheckIndex { size: usize },
+    /// divisor (i32 or u8): an element 0 is an `Error::Value` "integer division by zero; expected a divisor other than 0".
+    CheckNonZero,
 }
 
 /// One kernel with its operands.

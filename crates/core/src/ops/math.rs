@@ -5,6 +5,50 @@
 /// which must not be used.
 pub trait Real: Copy + PartialOrd {
     fn exp_(self) -> Self;
+    fn expm1_(self) -> Self;
+    fn log_(self) -> Self;
+    fn log1p_(self) -> Self;
+    fn log2_(self) -> Self;
+    fn sin_(self) -> Self;
+    fn cos_(self) -> Self;
+    fn tan_(self) -> Self;
+    fn atan_(self) -> Self;
+    fn tanh_(self) -> Self;
+    fn sigmoid_(self) -> Self;
+    fn erf_(self) -> Self;
+    fn pow_(self, exponent: Self) -> Self;
+    /// Quotient rounded towards minus infinity, consistent with [`Real::remainder_`].
+    fn floor_div_(self, divisor: Self) -> Self;
+    /// Remainder with the sign of the divisor.
+    fn remainder_(self, divisor: Self) -> Self;
+}
+
+macro_rules! division {
+    () => {
+        #[inline(always)]
+        fn floor_div_(self, divisor: Self) -> Self {
+            if divisor == 0.0 {
+                return self / divisor;
+            }
+            let rest = self % divisor;
+            let mut quotient = (self - rest) / divisor;
+            if rest != 0.0 && (divisor < 0.0) != (rest < 0.0) {
+                quotient -= 1.0;
+            }
+            if quotient == 0.0 {
+                return (0.0 as Self).copysign(self / divisor);
+            }
+            // The division above may have rounded to just below an integer.
+            let floor = quotient.floor();
+            if quotient - floor > 0.5 { floor + 1.0 } else { floor }
+        }
+
+        #[inline(always)]
+        fn remainder_(self, divisor: Self) -> Self {
+            let rest = self % divisor;
+            if rest != 0.0 && (divisor < 0.0) != (rest < 0.0) { rest + divisor } else { rest }
+        }
+    };
 }
 
 impl Real for f32 {
@@ -12,6 +56,56 @@ impl Real for f32 {
     fn exp_(self) -> Self {
         libm::expf(self)
     }
+    #[inline(always)]
+    fn expm1_(self) -> Self {
+        libm::expm1f(self)
+    }
+    #[inline(always)]
+    fn log_(self) -> Self {
+        libm::logf(self)
+    }
+    #[inline(always)]
+    fn log1p_(self) -> Self {
+        libm::log1pf(self)
+    }
+    #[inline(always)]
+    fn log2_(self) -> Self {
+        libm::log2f(self)
+    }
+    #[inline(always)]
+    fn sin_(self) -> Self {
+        libm::sinf(self)
+    }
+    #[inline(always)]
+    fn cos_(self) -> Self {
+        libm::cosf(self)
+    }
+    #[inline(always)]
+    fn tan_(self) -> Self {
+        libm::tanf(self)
+    }
+    #[inline(always)]
+    fn atan_(self) -> Self {
+        libm::atanf(self)
+    }
+    #[inline(always)]
+    fn tanh_(self) -> Self {
+        libm::tanhf(self)
+    }
+    #[inline(always)]
+    fn sigmoid_(self) -> Self {
+        let e = (-self.abs()).exp_();
+        (if self < 0.0 { e } else { 1.0 }) / (1.0 + e)
+    }
+    #[inline(always)]
+    fn erf_(self) -> Self {
+        libm::erff(self)
+    }
+    #[inline(always)]
+    fn pow_(self, exponent: Self) -> Self {
+        libm::powf(self, exponent)
+    }
+    division!();
 }
 
 impl Real for f64 {
@@ -19,11 +113,67 @@ impl Real for f64 {
     fn exp_(self) -> Self {
         libm::exp(self)
     }
+    #[inline(always)]
+    fn expm1_(self) -> Self {
+        libm::expm1(self)
+    }
+    #[inline(always)]
+    fn log_(self) -> Self {
+        libm::log(self)
+    }
+    #[inline(always)]
+    fn log1p_(self) -> Self {
+        libm::log1p(self)
+    }
+    #[inline(always)]
+    fn log2_(self) -> Self {
+        libm::log2(self)
+    }
+    #[inline(always)]
+    fn sin_(self) -> Self {
+        libm::sin(self)
+    }
+    #[inline(always)]
+    fn cos_(self) -> Self {
+        libm::cos(self)
+    }
+    #[inline(always)]
+    fn tan_(self) -> Self {
+        libm::tan(self)
+    }
+    #[inline(always)]
+    fn atan_(self) -> Self {
+        libm::atan(self)
+    }
+    #[inline(always)]
+    fn tanh_(self) -> Self {
+        libm::tanh(self)
+    }
+    #[inline(always)]
+    fn sigmoid_(self) -> Self {
+        let e = (-self.abs()).exp_();
+        (if self < 0.0 { e } else { 1.0 }) / (1.0 + e)
+    }
+    #[inline(always)]
+    fn erf_(self) -> Self {
+        libm::erf(self)
+    }
+    #[inline(always)]
+    fn pow_(self, exponent: Self) -> Self {
+        libm::pow(self, exponent)
+    }
+    division!();
 }
 
-/// Integer elements.
+/// Integer elements. Nothing here traps: arithmetic wraps and division by zero gives 0, which the
+/// Builder's check turns into an error before anybody sees it.
 pub trait Int: Copy + Ord {
     fn is_negative_(self) -> bool;
+    fn abs_(self) -> Self;
+    fn sign_(self) -> Self;
+    fn floor_div_(self, divisor: Self) -> Self;
+    fn remainder_(self, divisor: Self) -> Self;
+    fn pow_(self, exponent: Self) -> Self;
 }
 
 impl Int for i32 {
@@ -31,11 +181,67 @@ impl Int for i32 {
     fn is_negative_(self) -> bool {
         self < 0
     }
+    #[inline(always)]
+    fn abs_(self) -> Self {
+        self.wrapping_abs()
+    }
+    #[inline(always)]
+    fn sign_(self) -> Self {
+        self.signum()
+    }
+    #[inline(always)]
+    fn floor_div_(self, divisor: Self) -> Self {
+        if divisor == 0 {
+            return 0;
+        }
+        let quotient = self.wrapping_div(divisor);
+        let rest = self.wrapping_rem(divisor);
+        if rest != 0 && (rest < 0) != (divisor < 0) { quotient - 1 } else { quotient }
+    }
+    #[inline(always)]
+    fn remainder_(self, divisor: Self) -> Self {
+        if divisor == 0 {
+            return 0;
+        }
+        let rest = self.wrapping_rem(divisor);
+        if rest != 0 && (rest < 0) != (divisor < 0) { rest + divisor } else { rest }
+    }
+    #[inline(always)]
+    fn pow_(self, exponent: Self) -> Self {
+        if exponent < 0 {
+            return match self {
+                1 => 1,
+                -1 => 1 - 2 * (exponent & 1),
+                _ => 0,
+            };
+        }
+        self.wrapping_pow(exponent as u32)
+    }
 }
 
 impl Int for u8 {
     #[inline(always)]
     fn is_negative_(self) -> bool {
         false
+    }
+    #[inline(always)]
+    fn abs_(self) -> Self {
+        self
+    }
+    #[inline(always)]
+    fn sign_(self) -> Self {
+        (self != 0).into()
+    }
+    #[inline(always)]
+    fn floor_div_(self, divisor: Self) -> Self {
+        self.checked_div(divisor).unwrap_or(0)
+    }
+    #[inline(always)]
+    fn remainder_(self, divisor: Self) -> Self {
+        self.checked_rem(divisor).unwrap_or(0)
+    }
+    #[inline(always)]
+    fn pow_(self, exponent: Self) -> Self {
+        self.wrapping_pow(exponent.into())
     }
 }
