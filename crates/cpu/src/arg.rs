@@ -1,0 +1,118 @@
+//! The index of the extreme element along the middle axis of `[outer, len, inner]`.
+
+use neuroxide_core::dtype::DType;
+use neuroxide_core::error::Result;
+use neuroxide_core::op::ArgOp;
+
+use crate::element::{Element, with_dtype};
+use crate::executable::{Context, Place, Site, Task};
+use crate::isa::{Isa, shells};
+use crate::pool::share;
+use crate::reduce::Shared;
+
+/// Columns of a block.
+const COLS: usize = 64;
+/// Elements that a thread is woken for.
+const GRAIN: usize = 16 << 10;
+
+/// Up to `COLS` neighbouring outputs: the first NaN, else the lowest index of the extreme.
+///
+/// # Safety
+/// `cols` elements are readable from each of `len` rows, `stride` apart, from `x`; `len` is not 0.
+#[inline(always)]
+#[allow(clippy::eq_op)]
+unsafe fn block_body<T: Element + PartialOrd>(
+    x: *const T,
+    len: usize,
+    stride: usize,
+    cols: usize,
+    max: bool,
+    found: &mut [i32; COLS],
+) {
+    *found = [0; COLS];
+    // SAFETY: rows and columns are inside the contract.
+    unsafe {
+        let mut best = [T::read(x); COLS];
+        for (c, best) in best[..cols].iter_mut().enumerate() {
+            *best = T::read(x.add(c));
+        }
+        for row in 1..len {
+            let x = x.add(row * stride);
+            for c in 0..cols {
+                let value = T::read(x.add(c));
+                let better = if max { value > best[c] } else { value < best[c] };
+                // A NaN wins over numbers and over nothing else.
+                if better | ((value != value) & (best[c] == best[c])) {
+                    best[c] = value;
+                    found[c] = row as i32;
+                }
+            }
+        }
+    }
+}
+
+shells! {
+    fn block_shell<T> = block_body::<T>
+        as fn(x: *const T, len: usize, stride: usize, cols: usize, max: bool, found: &mut [i32; COLS])
+    where T: Element + PartialOrd
+}
+
+struct Arg {
+    x: Place,
+    out: Place,
+    dtype: DType,
+    outer: usize,
+    len: usize,
+    inner: usize,
+    max: bool,
+    isa: Isa,
+}
+
+pub(crate) fn prepare(site: &Site<'_>, op: ArgOp) -> Result<Box<dyn Task>> {
+    site.count(1, 1)?;
+    let (x, out) = (&site.step.ins[0], &site.step.outs[0]);
+    let [outer, len, inner] = site.triple(site.rows(x, x.dtype)?)?;
+    site.check(*site.rows(out, DType::I32)? == [outer, 1, inner], "the out has another shape")?;
+    site.check(len > 0 && len <= i32::MAX as usize, "1 to 2147483647 elements are needed")?;
+    let max = op == ArgOp::Max;
+    Ok(Box::new(Arg {
+        x: site.ins[0],
+        out: site.outs[0],
+        dtype: x.dtype,
+        outer,
+        len,
+        inner,
+        max,
+        isa: site.isa,
+    }))
+}
+
+impl Arg {
+    fn typed<T: Element + PartialOrd>(&self, cx: &Context<'_>) {
+        let run = block_shell::<T>(self.isa);
+        let blocks = self.inner.div_ceil(COLS);
+        let parts = cx.parts(self.outer * self.len * self.inner, GRAIN).min(self.outer * blocks);
+        let x = Shared(self.x.ptr::<T>(cx).cast_const());
+        cx.pool.run(parts, &|part| {
+            for at in share(self.outer * blocks, part, parts) {
+                let (row, col) = (at / blocks, at % blocks * COLS);
+                let cols = COLS.min(self.inner - col);
+                let mut found = [0; COLS];
+                // SAFETY: columns `col..col + cols` of slice `row` of the in, and the same ones of the out.
+                unsafe {
+                    let x = x.get().add(row * self.len * self.inner + col);
+                    run(x, self.len, self.inner, cols, self.max, &mut found);
+                    let out = self.out.ptr::<i32>(cx).add(row * self.inner + col);
+                    std::ptr::copy_nonoverlapping(found.as_ptr(), out, cols);
+                }
+            }
+        });
+    }
+}
+
+impl Task for Arg {
+    fn run(&self, cx: &Context<'_>) -> Result<()> {
+        with_dtype!(self.dtype, |T| self.typed::<T>(cx));
+        Ok(())
+    }
+}
