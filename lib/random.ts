@@ -1,0 +1,74 @@
+import { ValueError } from './errors.js'
+import { Io, io, native } from './native.js'
+import { located } from './tensor/base.js'
+import { shown } from './tensor/create.js'
+
+/** The position in the stream of random numbers. */
+export interface RngState {
+  /** What {@link manualSeed} was given. */
+  readonly seed: number
+  /** How far the stream has been used. */
+  readonly offset: number
+}
+
+function requireNatural(op: string, what: string, value: unknown): void {
+  if (!Number.isSafeInteger(value) || (value as number) < 0)
+    throw located(ValueError, `${op}: ${shown(value)} as ${what}; expected an integer from 0 to 2^53 - 1.`)
+}
+
+/**
+ * Starts the stream of random numbers of this thread from a seed.
+ *
+ * Everything random comes from it: creation, initialisation, dropout, shuffling. The same seed gives the same numbers,
+ * jitted or not, on any number of threads and any machine.
+ *
+ * @param seed - an integer from 0 to 2^53 - 1
+ * @throws ValueError where the seed is no such integer
+ * @example
+ * ```ts
+ * import { manualSeed, rand } from 'neuroxide'
+ * manualSeed(7)
+ * const first = rand([3]).toArray()
+ * manualSeed(7)
+ * console.log(String(rand([3]).toArray()) === String(first)) // true
+ * ```
+ */
+export function manualSeed(seed: number): void {
+  requireNatural('manualSeed', 'seed', seed)
+  native.seed(seed)
+}
+
+/**
+ * The present position in the stream of random numbers, to be given to {@link setRngState} later.
+ *
+ * @returns seed and offset
+ * @example
+ * ```ts
+ * import { rand, rngState, setRngState } from 'neuroxide'
+ * const state = rngState()
+ * const first = rand([]).item()
+ * setRngState(state)
+ * console.log(rand([]).item() === first) // true
+ * ```
+ */
+export function rngState(): RngState {
+  native.rngState()
+  return { seed: io[Io.list] as number, offset: io[Io.list + 1] as number }
+}
+
+/**
+ * Goes to a position in the stream of random numbers.
+ *
+ * @param state - what {@link rngState} returned
+ * @throws ValueError where it holds no such integers
+ * @example
+ * ```ts
+ * import { rngState, setRngState } from 'neuroxide'
+ * setRngState(rngState())
+ * ```
+ */
+export function setRngState(state: RngState): void {
+  requireNatural('setRngState', 'seed', state?.seed)
+  requireNatural('setRngState', 'offset', state?.offset)
+  native.setRngState(state.seed, state.offset)
+}

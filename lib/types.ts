@@ -1,0 +1,167 @@
+import type { Tensor } from './tensor.js'
+
+/**
+ * Element type of a tensor.
+ *
+ * @example
+ * ```ts
+ * import { zeros, type DType } from 'neuroxide'
+ * const dtype: DType = 'i32'
+ * console.log(zeros([2], { dtype }).dtype) // i32
+ * ```
+ */
+export type DType = 'bool' | 'u8' | 'i32' | 'f32' | 'f64'
+
+/** Element types that hold fractions, and so the ones that can have gradients. */
+export type FloatDType = 'f32' | 'f64'
+
+/** Sizes of the axes of a tensor, outermost first; `[]` is a scalar. */
+export type Shape = readonly number[]
+
+/** Where a tensor lives. */
+export type Device = 'cpu'
+
+/** One axis or several; negative ones count from the last. */
+export type Axes = number | readonly number[]
+
+/** A value or arrays of it, nested to any depth. */
+export type NestedArray<T> = T | readonly NestedArray<T>[]
+
+/** Typed arrays that become tensors of their own element type (64-bit integers become i32, range-checked). */
+export type TypedArray =
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int32Array
+  | Float32Array
+  | Float64Array
+  | BigInt64Array
+
+/** What {@link Tensor.toTypedArray} gives for an element type. */
+export type TypedArrayOf<D extends DType> = D extends 'f32'
+  ? Float32Array<ArrayBuffer>
+  : D extends 'f64'
+    ? Float64Array<ArrayBuffer>
+    : D extends 'i32'
+      ? Int32Array<ArrayBuffer>
+      : Uint8Array<ArrayBuffer>
+
+/** What one element reads as in JavaScript. */
+export type ElementOf<D extends DType> = D extends 'bool' ? boolean : number
+
+/** The nested arrays that a tensor of a shape reads as. */
+export type ArrayOf<S extends Shape, E> = number extends S['length']
+  ? NestedArray<E>
+  : S extends readonly []
+    ? E
+    : S extends readonly [number]
+      ? E[]
+      : S extends readonly [number, number]
+        ? E[][]
+        : S extends readonly [number, number, number]
+          ? E[][][]
+          : S extends readonly [number, number, number, number]
+            ? E[][][][]
+            : NestedArray<E>
+
+/** What is accepted wherever a tensor is: numbers adapt to the element type of the tensor that they meet. */
+export type TensorLike = Tensor | number | boolean | readonly NestedArray<number | boolean>[] | TypedArray
+
+/** Values that {@link tensor} takes. */
+export type TensorValues = NestedArray<number | boolean> | TypedArray
+
+/** Rank of nested arrays as a shape of unknown sizes. */
+export type ShapeOfValues<V, Depth extends unknown[] = []> = Depth['length'] extends 6
+  ? Shape
+  : V extends TypedArray
+    ? [number]
+    : V extends readonly (infer Inner)[]
+      ? ShapeOfValues<Inner, [...Depth, 0]> extends infer Rest extends Shape
+        ? [number, ...Rest]
+        : never
+      : []
+
+/** Element type that values get when none is asked for. */
+export type DTypeOfValues<V, Depth extends unknown[] = []> = Depth['length'] extends 6
+  ? DType
+  : V extends Float64Array
+    ? 'f64'
+    : V extends Float32Array
+      ? 'f32'
+      : V extends Int32Array | BigInt64Array
+        ? 'i32'
+        : V extends Uint8Array | Uint8ClampedArray
+          ? 'u8'
+          : V extends boolean
+            ? 'bool'
+            : V extends number
+              ? 'f32'
+              : V extends readonly (infer Inner)[]
+                ? [Inner] extends [never]
+                  ? 'f32'
+                  : DTypeOfValues<Inner, [...Depth, 0]>
+                : DType
+
+/** Element type of ops whose results have fractions: floats keep theirs, everything else becomes f32. */
+export type FloatOf<D extends DType> = D extends FloatDType ? D : 'f32'
+
+/** Element type of sums: bool, u8 and i32 are summed as i32. */
+export type SumOf<D extends DType> = D extends FloatDType ? D : 'i32'
+
+/** The wider of two element types, in the order bool, u8, i32, f32, f64. */
+export type Wider<A extends DType, B extends DType> = 'f64' extends A | B
+  ? 'f64'
+  : 'f32' extends A | B
+    ? 'f32'
+    : 'i32' extends A | B
+      ? 'i32'
+      : 'u8' extends A | B
+        ? 'u8'
+        : 'bool'
+
+type IsSingle<D extends DType> = [DType] extends [D] ? false : true
+
+/** Element type of an arithmetic op of a tensor and something else. */
+export type Promoted<D extends DType, Other> =
+  IsSingle<D> extends true
+    ? Other extends { readonly dtype: infer E extends DType }
+      ? IsSingle<E> extends true
+        ? Wider<D, E>
+        : DType
+      : Other extends number
+        ? D extends FloatDType
+          ? D
+          : DType
+        : DType
+    : DType
+
+/** Element type of a quotient: integers divide to f32. */
+export type Quotient<D extends DType, Other> = FloatOf<Promoted<D, Other>>
+
+/** Shape of an elementwise op: that of the tensor when it meets a number, else whatever the two broadcast to. */
+export type Broadcast<S extends Shape, Other> = Other extends number | boolean ? S : Shape
+
+/** A shape literal without `readonly`, as it shows in types. */
+export type Sizes<S extends Shape> = { -readonly [Axis in keyof S]: S[Axis] }
+
+/** Options of functions that make tensors from a shape. */
+export interface CreationOptions<D extends DType = DType> {
+  /** Element type; `'f32'` unless the function says otherwise. */
+  readonly dtype?: D | undefined
+  /** Whether gradients with respect to the tensor are wanted; `false` by default, floats only. */
+  readonly requiresGrad?: boolean | undefined
+}
+
+/** Options of reductions. */
+export interface ReduceOptions {
+  /** Leaves the reduced axes in the shape with size 1; `false` by default. */
+  readonly keepDim?: boolean | undefined
+}
+
+/** One entry of {@link Tensor.at}: an index, a range `[start, end]` or `[start, end, step]`, `null` (the whole axis), `'...'` (all axes in between), or a tensor of i32 indices. */
+export type AtIndex =
+  | number
+  | readonly [start: number, end: number]
+  | readonly [start: number, end: number, step: number]
+  | null
+  | '...'
+  | Tensor
