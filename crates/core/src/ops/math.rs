@@ -103,7 +103,8 @@ impl Real for f32 {
     }
     #[inline(always)]
     fn pow_(self, exponent: Self) -> Self {
-        libm::powf(self, exponent)
+        // The Builder makes a square of a known 2: one that is only known at run time has the same bits.
+        if exponent == 2.0 { self * self } else { libm::powf(self, exponent) }
     }
     division!();
 }
@@ -160,7 +161,8 @@ impl Real for f64 {
     }
     #[inline(always)]
     fn pow_(self, exponent: Self) -> Self {
-        libm::pow(self, exponent)
+        // The Builder makes a square of a known 2: one that is only known at run time has the same bits.
+        if exponent == 2.0 { self * self } else { libm::pow(self, exponent) }
     }
     division!();
 }

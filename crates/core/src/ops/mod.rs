@@ -1,5 +1,6 @@
 //! Shape rules, backward rules and builder functions, one file a family.
 
+pub mod api;
 pub mod calculus;
 pub mod elementwise;
 mod index;
