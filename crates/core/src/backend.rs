@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::op::Composite;
 use crate::plan::Plan;
 
@@ -28,6 +28,19 @@ pub struct Run<'a> {
     pub seed: u64,
     /// Philox blocks consumed before this run.
     pub rng_offset: u64,
+}
+
+/// A step that failed while running: its `origin` and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub origin: u32,
+    pub error: Error,
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        fault.error
+    }
 }
 
 /// A prepared plan.
@@ -62,7 +75,7 @@ pub trait Backend: Send + Sync {
     fn prepare(&self, plan: &Plan) -> Result<Executable>;
 
     /// Runs a prepared plan.
-    fn run(&self, executable: &Executable, run: &Run<'_>) -> Result<()>;
+    fn run(&self, executable: &Executable, run: &Run<'_>) -> std::result::Result<(), Fault>;
 
     /// Waits for everything given before.
     fn sync(&self) -> Result<()>;

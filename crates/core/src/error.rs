@@ -70,6 +70,13 @@ impl Error {
         rebuild(format!("{where_}: {message}"))
     }
 
+    /// The same error with the source line it came from.
+    #[must_use]
+    pub fn at(self, site: &str) -> Self {
+        let (message, rebuild) = self.parts();
+        rebuild(format!("{message} (at {site})"))
+    }
+
     fn parts(&self) -> (&str, fn(String) -> Self) {
         match self {
             Self::Shape(m) => (m, Self::Shape),

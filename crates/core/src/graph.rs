@@ -40,6 +40,22 @@ impl Type {
 /// Inputs of a node.
 pub type Inputs = SmallVec<[NodeId; 4]>;
 
+/// One node, as both drivers store it.
+#[derive(Clone)]
+pub struct Node {
+    pub op: Op,
+    pub inputs: Inputs,
+    pub ty: Type,
+    pub requires_grad: bool,
+    /// Module path and source line as interned names; 0 where unknown.
+    pub path: u32,
+    pub site: u32,
+    /// Position in the order of appending.
+    pub sequence: u64,
+    /// Philox blocks taken from the stream before this node; relative to the run where traced.
+    pub random: u64,
+}
+
 /// What a driver stores of every node, in the terms that rules need.
 pub trait Driver {
     /// Appends a node whose type has been inferred; inputs are already current (see [`Driver::current`]).
@@ -63,6 +79,25 @@ pub trait Driver {
     fn saved_output(&mut self, node: NodeId) -> Result<NodeId>;
 
     fn claims(&self, composite: Composite) -> bool;
+
+    /// Position in the order of appending; consumers come after what they read.
+    fn sequence(&self, node: NodeId) -> u64 {
+        u64::from(node.0)
+    }
+
+    /// A node whose gradient is kept rather than passed on.
+    fn is_leaf(&self, node: NodeId) -> bool {
+        self.inputs(node).is_empty()
+    }
+
+    /// Called before the backward rule of a node: names it as the origin of what the rule appends,
+    /// or says why no gradient can pass it.
+    fn enter_backward(&mut self, _node: NodeId) -> Result<()> {
+        Ok(())
+    }
+
+    /// Called when a rule is done; of the nodes made since the walk began only `keep` is still read.
+    fn leave_backward(&mut self, _keep: &dyn Fn(NodeId) -> bool) {}
 }
 
 /// Appends nodes: every op of the library is one of its methods, here and in [`crate::ops`] and

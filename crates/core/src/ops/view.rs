@@ -222,7 +222,7 @@ impl Builder<'_> {
         for &size in sizes {
             if size >= 0 {
                 shape.push(size as usize);
-            } else if known == 0 || total % known != 0 {
+            } else if known == 0 || !total.is_multiple_of(known) {
                 return bad(&format!("{total} elements do not divide by {known}"));
             } else {
                 shape.push(total / known);

@@ -1,0 +1,169 @@
+//! Turns programs and tensors into a job for another thread.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::gradient::Grad;
+use super::program::{Effect, busy};
+use super::{Engine, Handle, ProgramId};
+use crate::error::{Error, Result};
+use crate::rng::Stream;
+use crate::runner::{Job, Phase, Stage};
+use crate::shape::View;
+use crate::storage::{Gate, Storage, Value};
+
+/// A pass over data, in handles.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PhaseSpec {
+    pub full: ProgramId,
+    pub rest: Option<ProgramId>,
+    /// Tensors whose first axis counts the examples.
+    pub data: Vec<Handle>,
+    pub batch_size: usize,
+    /// Whether the outputs are wanted whole rather than as means.
+    pub collect: bool,
+}
+
+/// A training, an evaluation or a prediction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobSpec {
+    pub train: Option<PhaseSpec>,
+    pub validation: Option<PhaseSpec>,
+    pub epochs: std::ops::Range<usize>,
+    pub shuffle: bool,
+    pub numbers: Vec<f64>,
+    pub stream: Stream,
+    pub progress_ms: u64,
+    pub ask: bool,
+}
+
+impl Engine {
+    /// Prepares a job and leases the state it writes; the second value are handles to what it collects.
+    pub fn job(&mut self, spec: &JobSpec) -> Result<(Job, Vec<Handle>)> {
+        let mut collected = Vec::new();
+        let train = spec.train.as_ref().map(|p| self.phase(p, &mut collected)).transpose()?;
+        let validation = spec.validation.as_ref().map(|p| self.phase(p, &mut collected)).transpose()?;
+        let gate = Arc::new(Gate::default());
+        let leases = lease(&gate, train.iter().chain(&validation))?;
+        for phase in spec.train.iter().chain(&spec.validation) {
+            self.take_gradients(phase.full)?;
+        }
+        let handles = collected.into_iter().map(|storage| {
+            let node = self.adopt_storage(storage, false);
+            self.handle(node)
+        });
+        let handles = handles.collect();
+        self.settle();
+        let job = Job {
+            train,
+            validation,
+            epochs: spec.epochs.clone(),
+            shuffle: spec.shuffle,
+            numbers: spec.numbers.clone(),
+            stream: spec.stream,
+            progress: Duration::from_millis(spec.progress_ms),
+            gate,
+            leases,
+            ask: spec.ask,
+        };
+        Ok((job, handles))
+    }
+
+    fn phase(&mut self, spec: &PhaseSpec, collected: &mut Vec<Arc<Storage>>) -> Result<Phase> {
+        let full = self.stage(spec.full)?;
+        let rest = spec.rest.map(|id| self.stage(id)).transpose()?;
+        let mut data = Vec::new();
+        let mut count = None;
+        for &handle in &spec.data {
+            let node = self.resolve(handle)?;
+            let ty = self.tape.get(node).node.ty.clone();
+            let Some(&rows) = ty.shape.first() else {
+                return Err(Error::Shape("fit: a 0-d tensor; expected a first axis that counts the examples".into()));
+            };
+            if count.is_some_and(|n| n != rows) {
+                return Err(Error::Shape(format!("fit: {rows} examples beside {}; expected equally many", count.unwrap_or(0))));
+            }
+            count = Some(rows);
+            let bound = match self.value(node) {
+                Value::Tensor { storage, view } if view.is_contiguous() => {
+                    Some((Arc::clone(storage), view.offset * ty.dtype.size()))
+                }
+                _ => None,
+            };
+            data.push(match bound {
+                Some(bound) => bound,
+                None => (self.contiguous_copy(node)?, 0),
+            });
+        }
+        let count = count.unwrap_or(1);
+        let batches = count.div_ceil(spec.batch_size.max(1));
+        let mut collect = Vec::new();
+        if spec.collect {
+            let stage = if count < spec.batch_size { rest.as_ref().unwrap_or(&full) } else { &full };
+            for (ty, view) in &stage.runnable.outputs {
+                let mut shape = view.shape.clone();
+                if batches > 1 {
+                    match shape.first_mut() {
+                        Some(rows) if *rows == spec.batch_size => *rows = count,
+                        _ => {
+                            return Err(Error::Shape(format!(
+                                "predict: an output of shape {}; expected its first axis to count the {} examples of a batch",
+                                crate::shape::show(&view.shape),
+                                spec.batch_size
+                            )));
+                        }
+                    }
+                }
+                let storage = Storage::new(&self.backend, &self.meter, ty.dtype, View::contiguous(&shape))?;
+                collected.push(Arc::clone(&storage));
+                collect.push(storage);
+            }
+        }
+        Ok(Phase { full, rest, data, count, batch_size: spec.batch_size, collect })
+    }
+
+    fn stage(&mut self, id: ProgramId) -> Result<Stage> {
+        let program = self.program(id)?;
+        if program.effects.iter().any(|(_, effect)| matches!(effect, Effect::Keep(_))) {
+            return Err(Error::Trace(
+                "fit: the step leaves gradients behind; expected it to start with zeroGrad(), so that they stay inside the step".into(),
+            ));
+        }
+        let runnable = Arc::clone(&program.runnable);
+        let states = self.states_of(&runnable)?;
+        Ok(Stage { runnable, states })
+    }
+
+    /// Gradients that the steps use up are gone for everybody else from now on.
+    fn take_gradients(&mut self, id: ProgramId) -> Result<()> {
+        let effects = self.program(id)?.effects.clone();
+        for (leaf, effect) in effects {
+            let grad = (effect == Effect::Lose).then_some(Grad::Lost);
+            self.replace_grad(leaf, grad);
+        }
+        Ok(())
+    }
+}
+
+/// Leases everything that the phases write, all or nothing.
+fn lease<'a>(gate: &Arc<Gate>, phases: impl Iterator<Item = &'a Phase>) -> Result<Vec<Arc<Storage>>> {
+    let mut leases: Vec<Arc<Storage>> = Vec::new();
+    for phase in phases {
+        for stage in [Some(&phase.full), phase.rest.as_ref()].into_iter().flatten() {
+            for &written in &stage.runnable.written {
+                let storage = &stage.states[written as usize];
+                if leases.iter().any(|s| s.id == storage.id) {
+                    continue;
+                }
+                if !storage.lease(gate) {
+                    for storage in &leases {
+                        storage.end_lease();
+                    }
+                    return Err(busy("fit"));
+                }
+                leases.push(Arc::clone(storage));
+            }
+        }
+    }
+    Ok(leases)
+}

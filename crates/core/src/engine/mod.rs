@@ -1,0 +1,331 @@
+//! One engine per JavaScript environment: handles, the eager driver, traces, programs, optimizers.
+//!
+//! A call resolves its handles to nodes of the current graph, lets the Builder append, and turns
+//! the result into a handle. Nodes made on the way are let go when the call ends.
+
+mod calls;
+mod driver;
+mod execute;
+mod gradient;
+pub mod handles;
+mod jobs;
+mod optimizer;
+mod program;
+mod reading;
+mod tape;
+mod trace;
+mod watch;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+pub use calls::{Info, Operand};
+pub use gradient::Grad;
+pub use handles::Handle;
+pub use jobs::{JobSpec, PhaseSpec};
+pub use optimizer::{OptimizerId, OptimizerSpec};
+pub use program::{ExplainRow, Given, ProgramId, RunArg, Runnable};
+pub use reading::Reading;
+pub use tape::ProducerKind;
+pub use trace::{ArgSpec, TraceOptions};
+
+use crate::backend::Backend;
+use crate::error::{Error, Result};
+use crate::graph::{Builder, NodeId};
+use crate::rng::Stream;
+use crate::storage::{Meter, Value};
+use execute::Cache;
+use handles::{Handles, Target};
+use optimizer::Optimizer;
+use program::{Arena, Program};
+use tape::Tape;
+use trace::Trace;
+use watch::Log;
+
+/// Texts that nodes refer to by number: module paths and source lines. 0 is the empty text.
+pub struct Names {
+    texts: Vec<Arc<str>>,
+    ids: HashMap<Arc<str>, u32>,
+}
+
+impl Names {
+    fn new() -> Self {
+        let empty: Arc<str> = Arc::from("");
+        Self { texts: vec![Arc::clone(&empty)], ids: HashMap::from([(empty, 0)]) }
+    }
+
+    pub fn intern(&mut self, text: &str) -> u32 {
+        if let Some(&id) = self.ids.get(text) {
+            return id;
+        }
+        let text: Arc<str> = Arc::from(text);
+        self.texts.push(Arc::clone(&text));
+        let id = (self.texts.len() - 1) as u32;
+        self.ids.insert(text, id);
+        id
+    }
+
+    pub fn get(&self, id: u32) -> &str {
+        self.texts.get(id as usize).map_or("", |text| text)
+    }
+}
+
+/// Counts for tests and benchmarks; they do not flake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Kernels plans run eagerly.
+    pub eager_runs: u64,
+    /// Runs of traced programs on this thread.
+    pub program_runs: u64,
+    /// Plans prepared, eager and traced.
+    pub prepared: u64,
+    /// Nodes appended to either graph.
+    pub nodes: u64,
+}
+
+/// The state of one environment.
+pub struct Engine {
+    backend: Arc<dyn Backend>,
+    meter: Arc<Meter>,
+    handles: Handles,
+    tape: Tape,
+    /// Eager nodes made in the current call, each holding one reference.
+    pool: Vec<NodeId>,
+    trace: Option<Trace>,
+    traces: u64,
+    grads: HashMap<NodeId, Grad>,
+    grad_enabled: bool,
+    stream: Stream,
+    forks: u64,
+    cache: Cache,
+    arena: Arena,
+    programs: Vec<Option<Program>>,
+    optimizers: Vec<Option<Optimizer>>,
+    names: Names,
+    path: u32,
+    site: u32,
+    /// The forward node whose backward rule is running.
+    backward_of: Option<&'static str>,
+    walked: Vec<NodeId>,
+    anomaly: bool,
+    log: Option<Log>,
+    counters: Counters,
+}
+
+impl Engine {
+    pub fn new(backend: Arc<dyn Backend>) -> Self {
+        Self {
+            backend,
+            meter: Arc::default(),
+            handles: Handles::default(),
+            tape: Tape::default(),
+            pool: Vec::new(),
+            trace: None,
+            traces: 0,
+            grads: HashMap::new(),
+            grad_enabled: true,
+            stream: Stream::new(0),
+            forks: 0,
+            cache: Cache::default(),
+            arena: Arena::default(),
+            programs: Vec::new(),
+            optimizers: Vec::new(),
+            names: Names::new(),
+            path: 0,
+            site: 0,
+            backward_of: None,
+            walked: Vec::new(),
+            anomaly: false,
+            log: None,
+            counters: Counters::default(),
+        }
+    }
+
+    pub fn backend(&self) -> &Arc<dyn Backend> {
+        &self.backend
+    }
+
+    /// Module path and source line that the next nodes belong to.
+    pub fn set_context(&mut self, path: u32, site: u32) {
+        self.path = path;
+        self.site = site;
+    }
+
+    pub fn names(&mut self) -> &mut Names {
+        &mut self.names
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Bytes held by the tensors of this environment, now and at most.
+    pub fn bytes(&self) -> (usize, usize) {
+        (self.meter.bytes(), self.meter.peak())
+    }
+
+    /// Handles in use.
+    pub fn tensors(&self) -> usize {
+        self.handles.live()
+    }
+
+    /// Nodes of the eager graph in memory: it comes back to the number of live tensors when
+    /// nothing is saved for backward.
+    pub fn nodes(&self) -> usize {
+        self.tape.live()
+    }
+
+    pub fn tracing(&self) -> bool {
+        self.trace.is_some()
+    }
+
+    pub fn set_anomaly(&mut self, on: bool) -> bool {
+        std::mem::replace(&mut self.anomaly, on)
+    }
+
+    pub fn anomaly(&self) -> bool {
+        self.anomaly
+    }
+
+    pub fn set_grad_enabled(&mut self, on: bool) -> bool {
+        std::mem::replace(&mut self.grad_enabled, on)
+    }
+
+    pub fn seed(&mut self, seed: u64) {
+        self.stream = Stream::new(seed);
+        self.forks = 0;
+    }
+
+    pub fn stream(&self) -> Stream {
+        self.stream
+    }
+
+    pub fn set_stream(&mut self, stream: Stream) {
+        self.stream = stream;
+    }
+
+    /// A stream of its own for a training that runs beside JavaScript.
+    pub fn fork_stream(&mut self) -> Stream {
+        self.forks += 1;
+        self.stream.fork(self.forks)
+    }
+
+    // What every call is made of.
+
+    /// Runs `body` with a Builder, gives its node a handle and lets go of everything else.
+    fn call(&mut self, body: impl FnOnce(&mut Builder<'_>) -> Result<NodeId>) -> Result<Handle> {
+        let result = body(&mut Builder::new(self));
+        let handle = match result {
+            Ok(node) => Ok(self.handle(node)),
+            Err(error) => Err(error.within(self.names.get(self.path))),
+        };
+        self.settle();
+        handle
+    }
+
+    /// Lets go of the nodes made in the current call.
+    fn settle(&mut self) {
+        self.trim(&|_| false);
+    }
+
+    fn trim(&mut self, keep: &dyn Fn(NodeId) -> bool) {
+        let pool = std::mem::take(&mut self.pool);
+        let mut gone = Vec::new();
+        for node in pool {
+            if keep(node) {
+                self.pool.push(node);
+            } else {
+                self.tape.release(node, &mut gone);
+            }
+        }
+        self.forget(gone);
+    }
+
+    /// Drops what was kept for nodes that are gone.
+    fn forget(&mut self, mut gone: Vec<NodeId>) {
+        while let Some(node) = gone.pop() {
+            if self.grads.is_empty() {
+                return;
+            }
+            if let Some(Grad::Node(grad)) = self.grads.remove(&node) {
+                self.tape.release(grad, &mut gone);
+            }
+        }
+    }
+
+    fn release_node(&mut self, node: NodeId) {
+        let mut gone = Vec::new();
+        self.tape.release(node, &mut gone);
+        self.forget(gone);
+    }
+
+    /// A new handle to a node of the current graph.
+    fn handle(&mut self, node: NodeId) -> Handle {
+        if let Some(trace) = &self.trace {
+            return self.handles.insert(Target::Traced(trace.id, node));
+        }
+        self.tape.retain(node);
+        self.handles.insert(Target::Eager(node))
+    }
+
+    /// The node of the current graph that a handle stands for.
+    fn resolve(&mut self, handle: Handle) -> Result<NodeId> {
+        match self.handles.get(handle)? {
+            Target::Eager(node) => {
+                self.check_lent(node)?;
+                if self.trace.is_some() { self.capture(node) } else { Ok(node) }
+            }
+            Target::Traced(id, node) => match &self.trace {
+                Some(trace) if trace.id == id => Ok(node),
+                _ => Err(escaped()),
+            },
+        }
+    }
+
+    /// The eager node behind a handle, also while a trace is open.
+    fn resolve_eager(&self, handle: Handle, op: &str) -> Result<NodeId> {
+        match self.handles.get(handle)? {
+            Target::Eager(node) => {
+                self.check_lent(node)?;
+                Ok(node)
+            }
+            Target::Traced(id, _) if self.trace.as_ref().is_some_and(|t| t.id == id) => Err(Error::Trace(format!(
+                "{op}: the tensor is computed inside a jitted function and has no value yet; \
+                 expected a tensor with a value. Hint: return it from the function and read the result"
+            ))),
+            Target::Traced(..) => Err(escaped()),
+        }
+    }
+
+    fn check_lent(&self, node: NodeId) -> Result<()> {
+        match &self.tape.get(node).lent {
+            Some((runs, serial)) if runs.load(Ordering::Relaxed) != *serial => Err(Error::Disposed(
+                "tensor: this output of a jitted function was lent until the function's next run, which has happened; \
+                 expected a tensor that is still valid. Hint: keep a copy with .clone() before the next call"
+                    .into(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn value(&self, node: NodeId) -> &Value {
+        &self.tape.get(node).value
+    }
+}
+
+fn escaped() -> Error {
+    Error::Trace(
+        "tensor: it was made inside a jitted function and was not returned from it; expected a tensor with a value. \
+         Hint: return it from the function and use the result of the call"
+            .into(),
+    )
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // Programs and optimizers hold nodes of the tape: all of it goes together.
+        self.programs.clear();
+        self.optimizers.clear();
+    }
+}

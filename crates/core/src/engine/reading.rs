@@ -1,0 +1,58 @@
+//! A tensor's elements for a thread that may wait for a running training.
+
+use std::sync::Arc;
+
+use super::execute::{encode, gates};
+use super::watch::elements;
+use super::{Engine, Handle};
+use crate::backend::Backend;
+use crate::error::Result;
+use crate::graph::Type;
+use crate::storage::Value;
+
+/// A tensor to read, held by what reads it: later writes in place show, releases do not matter.
+pub struct Reading {
+    ty: Type,
+    value: Value,
+    backend: Arc<dyn Backend>,
+}
+
+impl Engine {
+    /// What a thread of its own needs to read a tensor.
+    pub fn reading(&self, handle: Handle) -> Result<Reading> {
+        let node = self.resolve_eager(handle, "read")?;
+        let ty = self.tape.get(node).node.ty.clone();
+        Ok(Reading { ty, value: self.value(node).clone(), backend: Arc::clone(&self.backend) })
+    }
+}
+
+impl Reading {
+    /// The elements in row-major order, little-endian; waits for the step boundary of a training
+    /// that uses the tensor.
+    pub fn bytes(&self) -> Result<Vec<u8>> {
+        let size = self.ty.dtype.size();
+        let mut out = vec![0; self.ty.numel() * size];
+        match &self.value {
+            Value::Scalar(number) => {
+                for element in out.chunks_exact_mut(size) {
+                    encode(*number, self.ty.dtype, element);
+                }
+            }
+            Value::Tensor { storage, view } if !out.is_empty() => {
+                let gates = gates([storage]);
+                let _passes: Vec<_> = gates.iter().map(|gate| gate.visit()).collect();
+                if view.is_contiguous() {
+                    self.backend.download(storage.buffer, view.offset * size, &mut out)?;
+                } else {
+                    let mut all = vec![0; storage.bytes];
+                    self.backend.download(storage.buffer, 0, &mut all)?;
+                    for (element, at) in out.chunks_exact_mut(size).zip(elements(view)) {
+                        element.copy_from_slice(&all[at * size..][..size]);
+                    }
+                }
+            }
+            Value::Tensor { .. } => {}
+        }
+        Ok(out)
+    }
+}

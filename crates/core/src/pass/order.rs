@@ -1,0 +1,85 @@
+//! Which nodes run, and when.
+
+use crate::graph::{Node, NodeId};
+use crate::op::Op;
+
+/// The nodes to run and who reads each of them.
+pub struct Order {
+    pub nodes: Vec<NodeId>,
+    /// Live readers of each node, once per operand; roots count as one reader more.
+    pub readers: Vec<Vec<NodeId>>,
+    pub is_root: Vec<bool>,
+}
+
+/// The operand of `node` that holds indices.
+pub fn index_operand(op: &Op) -> Option<usize> {
+    match op {
+        Op::Gather { .. } | Op::IndexSelect { .. } | Op::ScatterAdd { .. } | Op::IndexAdd { .. } => Some(1),
+        _ => None,
+    }
+}
+
+/// Keeps what the roots, the writes and the checks need, in the order of appending, except that
+/// indices are computed before every write that they do not depend on: a bad index then leaves
+/// the state as it was.
+pub fn order(nodes: &[Node], roots: &[NodeId]) -> Order {
+    let mut live = vec![false; nodes.len()];
+    let mut is_root = vec![false; nodes.len()];
+    for &root in roots {
+        live[root.0 as usize] = true;
+        is_root[root.0 as usize] = true;
+    }
+    let mut readers = vec![Vec::new(); nodes.len()];
+    for at in (0..nodes.len()).rev() {
+        let node = &nodes[at];
+        live[at] |= is_effect(&node.op);
+        if live[at] {
+            for input in &node.inputs {
+                live[input.0 as usize] = true;
+                readers[input.0 as usize].push(NodeId(at as u32));
+            }
+        }
+    }
+    let urgent = index_ancestors(nodes, &live);
+    let mut done = vec![false; nodes.len()];
+    let mut out = Vec::with_capacity(nodes.len());
+    for at in 0..nodes.len() {
+        if !live[at] || done[at] {
+            continue;
+        }
+        if matches!(nodes[at].op, Op::Assign(_)) {
+            for early in at + 1..nodes.len() {
+                if urgent[early] && !done[early] && nodes[early].inputs.iter().all(|i| done[i.0 as usize]) {
+                    done[early] = true;
+                    out.push(NodeId(early as u32));
+                }
+            }
+        }
+        done[at] = true;
+        out.push(NodeId(at as u32));
+    }
+    Order { nodes: out, readers, is_root }
+}
+
+fn is_effect(op: &Op) -> bool {
+    matches!(op, Op::Assign(_))
+}
+
+fn index_ancestors(nodes: &[Node], live: &[bool]) -> Vec<bool> {
+    let mut urgent = vec![false; nodes.len()];
+    for at in (0..nodes.len()).rev() {
+        if !live[at] {
+            continue;
+        }
+        if let Some(operand) = index_operand(&nodes[at].op) {
+            urgent[nodes[at].inputs[operand].0 as usize] = true;
+        }
+        urgent[at] |= matches!(nodes[at].op, Op::CheckNonZero);
+        if urgent[at] {
+            for input in &nodes[at].inputs {
+                urgent[input.0 as usize] = true;
+            }
+        }
+    }
+    urgent
+}
