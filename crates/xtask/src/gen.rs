@@ -1,7 +1,10 @@
 //! Files made from the op table. They are committed, so that a reader finds them, and checked, so that they never drift.
 
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
+
+use neuroxide_core::ops::api::{API, ApiKind, ApiOp};
 
 /// A file of the repository that is made from Rust data.
 pub struct Generated {
@@ -15,7 +18,69 @@ pub struct Generated {
 
 /// Every generated file of the repository.
 fn files() -> Vec<Generated> {
-    Vec::new()
+    vec![
+        Generated { path: "lib/ops.generated.ts", from: "crates/core/src/ops", body: typescript(&API) },
+        Generated { path: "docs/ops.md", from: "crates/core/src/ops", body: reference(&API) },
+    ]
+}
+
+/// Codes of all ops, and the names of those that are methods of every tensor.
+fn typescript(ops: &[ApiOp]) -> String {
+    let mut text = String::from("/** The number of each op at the boundary. */\nexport const Code = {\n");
+    for (code, op) in ops.iter().enumerate() {
+        line(&mut text, &format!("  {}: {code},", op.name));
+    }
+    text.push_str("} as const\n\n/** Name of an op. */\nexport type OpName = keyof typeof Code\n\n");
+    for (constant, kind, what) in
+        [("UNARY", ApiKind::Unary, "one operand"), ("BINARY", ApiKind::Binary, "two operands")]
+    {
+        line(&mut text, &format!("/** Elementwise ops of {what}. */\nexport const {constant} = ["));
+        for op in ops.iter().filter(|op| op.kind == kind) {
+            line(&mut text, &format!("  '{}',", op.name));
+        }
+        text.push_str("] as const\n\n");
+    }
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
+}
+
+/// The ops as a page.
+fn reference(ops: &[ApiOp]) -> String {
+    let mut text = String::from(
+        "# Ops\n\nElementwise ops are methods of every tensor; they promote and broadcast their operands as PyTorch does.\n\
+         Operands marked `?` may be absent. Where the gradient column says no, gradients stop.\n",
+    );
+    for (title, kind) in [
+        ("Elementwise, one operand", ApiKind::Unary),
+        ("Elementwise, two operands", ApiKind::Binary),
+        ("Others", ApiKind::Other),
+    ] {
+        line(
+            &mut text,
+            &format!(
+                "\n## {title}\n\n| op | operands | what it does | model | gradient |\n| --- | --- | --- | --- | --- |"
+            ),
+        );
+        for op in ops.iter().filter(|op| op.kind == kind) {
+            let model = if op.torch.starts_with("keras") {
+                op.torch.to_string()
+            } else {
+                format!("torch.{}", op.torch)
+            };
+            let gradient = if op.gradient { "yes" } else { "no" };
+            let doc = op.doc.replace('|', "\\|");
+            line(
+                &mut text,
+                &format!("| `{}` | {} | {doc} | `{model}` | {gradient} |", op.name, op.operands.join(", ")),
+            );
+        }
+    }
+    text
+}
+
+fn line(text: &mut String, content: &str) {
+    writeln!(text, "{content}").expect("writing to a string cannot fail");
 }
 
 /// What the first line of a generated file begins with, after the characters that begin a comment.
