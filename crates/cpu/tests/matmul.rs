@@ -1,0 +1,210 @@
+//! Matrix products against a scalar chain of fused multiply-adds, to the bit.
+
+mod common;
+
+use common::{Item, Noise, Tensor, assert_same, everywhere};
+use neuroxide_core::plan::{Epilogue, Kernel, SUM_CHUNK};
+use neuroxide_core::shape::View;
+
+trait Real: Item {
+    fn fma(self, b: Self, c: Self) -> Self;
+    fn plus(self, b: Self) -> Self;
+}
+
+impl Real for f32 {
+    fn fma(self, b: Self, c: Self) -> Self {
+        self.mul_add(b, c)
+    }
+    fn plus(self, b: Self) -> Self {
+        self + b
+    }
+}
+
+impl Real for f64 {
+    fn fma(self, b: Self, c: Self) -> Self {
+        self.mul_add(b, c)
+    }
+    fn plus(self, b: Self) -> Self {
+        self + b
+    }
+}
+
+struct Case<T> {
+    sizes: [usize; 4],
+    a: Vec<T>,
+    b: Vec<T>,
+    bias: Vec<T>,
+}
+
+impl<T: Real> Case<T> {
+    fn new(batch: usize, m: usize, k: usize, n: usize) -> Self {
+        let mut noise = Noise(99);
+        Self {
+            sizes: [batch, m, k, n],
+            a: noise.floats(batch * m * k),
+            b: noise.floats(batch * k * n),
+            bias: noise.floats(n),
+        }
+    }
+
+    fn expected(&self, epilogue: Epilogue) -> Vec<T> {
+        let [batch, m, k, n] = self.sizes;
+        let mut out = Vec::with_capacity(batch * m * n);
+        for i in 0..batch * m {
+            for j in 0..n {
+                let mut total = T::of(0.0);
+                for start in (0..k).step_by(SUM_CHUNK) {
+                    let mut chain = T::of(0.0);
+                    for p in start..(start + SUM_CHUNK).min(k) {
+                        chain = self.a[i * k + p].fma(self.b[(i / m * k + p) * n + j], chain);
+                    }
+                    total = if start == 0 { chain } else { total.plus(chain) };
+                }
+                if epilogue.bias {
+                    total = total.plus(self.bias[j]);
+                }
+                if epilogue.relu && total.f64() <= 0.0 {
+                    total = T::of(0.0);
+                }
+                out.push(total);
+            }
+        }
+        out
+    }
+
+    /// Runs with operands whose last two axes lie swapped where asked.
+    fn check(&self, epilogue: Epilogue, swapped: [bool; 3]) {
+        let [batch, m, k, n] = self.sizes;
+        let view = |rows: usize, cols: usize, swapped: bool| {
+            if swapped {
+                View::contiguous(&[batch, cols, rows]).permute(&[0, 2, 1])
+            } else {
+                View::contiguous(&[batch, rows, cols])
+            }
+        };
+        let place = |values: &[T], view: &View| Tensor::placed(values, view, view.numel());
+        let mut ins = vec![place(&self.a, &view(m, k, swapped[0])), place(&self.b, &view(k, n, swapped[1]))];
+        if epilogue.bias {
+            ins.push(Tensor::placed(&self.bias, &View::contiguous(&[n * 2]).slice(0, 0, n, 2), n * 2));
+        }
+        let out = view(m, n, swapped[2]);
+        let out = Tensor::out_placed(T::DTYPE, &out, out.numel());
+        let outs = everywhere(&Kernel::MatMul(epilogue), &ins, &[out]);
+        let what = format!("{:?} {epilogue:?} {swapped:?} {}", self.sizes, T::DTYPE);
+        assert_same(&outs[0].values::<T>(), &self.expected(epilogue), &what);
+    }
+}
+
+const BOTH: Epilogue = Epilogue { bias: true, relu: true };
+const PLAIN: Epilogue = Epilogue { bias: false, relu: false };
+
+fn swaps() -> impl Iterator<Item = [bool; 3]> {
+    (0..8).map(|bits| [bits & 1 != 0, bits & 2 != 0, bits & 4 != 0])
+}
+
+#[test]
+fn every_layout_is_one_chain_per_element() {
+    for (m, k, n) in [
+        (1, 1, 1),
+        (7, 5, 3),
+        (13, 33, 31),
+        (14, 17, 32),
+        (15, 8, 33),
+        (29, 64, 65),
+        (6, 9, 16),
+        (1, 40, 70),
+        (70, 40, 1),
+    ] {
+        for swapped in swaps() {
+            Case::<f32>::new(1, m, k, n).check(PLAIN, swapped);
+            Case::<f32>::new(2, m, k, n).check(BOTH, swapped);
+            Case::<f64>::new(3, m, k, n).check(PLAIN, swapped);
+            Case::<f64>::new(1, m, k, n).check(BOTH, swapped);
+        }
+    }
+}
+
+#[test]
+fn every_height_and_width_of_a_tile() {
+    for m in 1..=30 {
+        Case::<f32>::new(1, m, 3, 37).check(Epilogue { relu: true, bias: false }, [false; 3]);
+    }
+    for n in 1..=66 {
+        Case::<f32>::new(1, 5, 3, n).check(Epilogue { relu: false, bias: true }, [false; 3]);
+        Case::<f64>::new(1, 5, 3, n).check(BOTH, [false; 3]);
+    }
+}
+
+#[test]
+fn zero_sizes() {
+    for (batch, m, k, n) in [(1, 3, 0, 4), (2, 0, 3, 4), (0, 2, 2, 2), (1, 2, 3, 0), (1, 0, 0, 0)] {
+        for swapped in swaps() {
+            Case::<f32>::new(batch, m, k, n).check(BOTH, swapped);
+        }
+    }
+}
+
+#[test]
+fn long_sums_are_cut_into_chunks() {
+    for k in [SUM_CHUNK - 1, SUM_CHUNK, SUM_CHUNK + 1, 2 * SUM_CHUNK + 77] {
+        for swapped in swaps() {
+            Case::<f32>::new(1, 3, k, 18).check(BOTH, swapped);
+        }
+    }
+}
+
+#[test]
+fn many_threads_share_large_products() {
+    for swapped in swaps() {
+        Case::<f32>::new(1, 131, 150, 129).check(BOTH, swapped);
+    }
+    Case::<f32>::new(5, 40, 70, 33).check(BOTH, [true, false, false]);
+    // Rows of b far apart: its panels are packed.
+    Case::<f32>::new(1, 130, 129, 520).check(BOTH, [false; 3]);
+}
+
+#[test]
+fn a_shared_operand_of_a_batch() {
+    let (batch, m, k, n) = (6, 5, 19, 21);
+    let case = Case::<f32>::new(1, batch * m, k, n);
+    let shared = |swapped: bool| {
+        let view =
+            if swapped { View::contiguous(&[n, k]).permute(&[1, 0]) } else { View::contiguous(&[k, n]) };
+        let tensor = Tensor::placed(&case.b, &view, k * n);
+        Tensor { view: view.expand(&[batch, k, n]), ..tensor }
+    };
+    for swapped in [false, true] {
+        for turned in [false, true] {
+            let view = if turned {
+                View::contiguous(&[m, batch, k]).permute(&[1, 0, 2])
+            } else {
+                View::contiguous(&[batch, m, k])
+            };
+            let ins = [Tensor::placed(&case.a, &view, batch * m * k), shared(swapped)];
+            let outs = everywhere(&Kernel::MatMul(PLAIN), &ins, &[Tensor::out(f32::DTYPE, &[batch, m, n])]);
+            assert_same(&outs[0].values::<f32>(), &case.expected(PLAIN), "shared b");
+        }
+    }
+}
+
+#[test]
+fn not_a_number_goes_through_relu() {
+    let ins = [Tensor::new(&[f32::NAN, 1.0, f32::INFINITY], &[1, 3, 1]), Tensor::new(&[-1f32], &[1, 1, 1])];
+    let outs = everywhere(
+        &Kernel::MatMul(Epilogue { bias: false, relu: true }),
+        &ins,
+        &[Tensor::out(f32::DTYPE, &[1, 3, 1])],
+    );
+    assert_same(&outs[0].values::<f32>(), &[f32::NAN, 0.0, 0.0], "relu");
+}
+
+#[test]
+fn close_to_the_product_in_f64() {
+    let (m, k, n) = (17, 300, 23);
+    let case = Case::<f32>::new(1, m, k, n);
+    for (i, value) in case.expected(PLAIN).into_iter().enumerate() {
+        let exact: f64 =
+            (0..k).map(|p| f64::from(case.a[i / n * k + p]) * f64::from(case.b[p * n + i % n])).sum();
+        assert!((f64::from(value) - exact).abs() < 1e-3, "{value} {exact}");
+    }
+}
