@@ -3,6 +3,7 @@
 //! A call resolves its handles to nodes of the current graph, lets the Builder append, and turns
 //! the result into a handle. Nodes made on the way are let go when the call ends.
 
+mod beside;
 mod calls;
 mod driver;
 mod execute;
@@ -14,12 +15,14 @@ mod program;
 mod reading;
 mod tape;
 mod trace;
+mod verify;
 mod watch;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+pub use beside::{Beside, Made};
 pub use calls::{Info, Operand};
 pub use gradient::Grad;
 pub use handles::Handle;
@@ -41,6 +44,7 @@ use optimizer::Optimizer;
 use program::{Arena, Program};
 use tape::Tape;
 use trace::Trace;
+use verify::Verify;
 use watch::Log;
 
 /// Texts that nodes refer to by number: module paths and source lines. 0 is the empty text.
@@ -110,6 +114,7 @@ pub struct Engine {
     walked: Vec<NodeId>,
     anomaly: bool,
     log: Option<Log>,
+    verify: Option<Verify>,
     counters: Counters,
 }
 
@@ -138,6 +143,7 @@ impl Engine {
             walked: Vec::new(),
             anomaly: false,
             log: None,
+            verify: None,
             counters: Counters::default(),
         }
     }

@@ -11,6 +11,8 @@ use super::gradient::Grad;
 use super::optimizer::Shared;
 use super::tape::Entry;
 use super::trace::{Leaf, Trace, TraceOptions};
+use super::verify::Records;
+use super::watch;
 use super::{Engine, Handle, OptimizerId};
 use crate::backend::{Backend, Binding, BufferId, Executable, Fault, Run};
 use crate::error::{Error, Result};
@@ -195,6 +197,11 @@ pub struct Program {
     pub(super) grads: Vec<(NodeId, bool)>,
     pub(super) effects: Vec<(NodeId, Effect)>,
     pub(super) structures: Vec<(OptimizerId, usize, u32)>,
+    /// Captured leaves and whether they required a gradient.
+    flags: Vec<(NodeId, bool)>,
+    pub(super) records: Records,
+    /// Storages of the arguments of the run that is being verified.
+    pub(super) arguments: Vec<u64>,
     retained: Vec<NodeId>,
     /// Outputs that the caller asked for; kept gradients follow them.
     pub returned: usize,
@@ -269,6 +276,8 @@ impl Engine {
                 Leaf::Traced(_) => None,
             })
             .collect();
+        let flags = retained.iter().map(|&n| (n, self.tape.get(n).node.requires_grad)).collect();
+        let records = Arc::new(watch::records(trace));
         let structures = trace.structures.iter().map(|&(o, g, s)| (OptimizerId(o), g, s)).collect();
         let lent = vec![None; roots.len()];
         Ok(Program {
@@ -276,6 +285,9 @@ impl Engine {
             grads,
             effects,
             structures,
+            flags,
+            records,
+            arguments: Vec::new(),
             retained,
             returned: outputs.len(),
             lent,
@@ -380,13 +392,14 @@ impl Engine {
     }
 
     /// Whether everything the program took for granted still holds.
-    fn guards_hold(&self, program: &Program) -> bool {
+    pub(super) fn guards_hold(&self, program: &Program) -> bool {
         let grads = program.grads.iter().all(|&(leaf, present)| match self.grads.get(&leaf) {
             Some(Grad::Node(_)) => present,
             Some(Grad::Lost) => false,
             None => !present,
         });
-        grads && program.structures.iter().all(|&(o, group, structure)| self.structure_of(o, group) == Some(structure))
+        let flags = program.flags.iter().all(|&(node, flag)| self.tape.get(node).node.requires_grad == flag);
+        grads && flags && program.structures.iter().all(|&(o, group, structure)| self.structure_of(o, group) == Some(structure))
     }
 
     /// Runs a program; `Error::GuardMiss` where it has to be traced again (nothing has run then).
@@ -425,6 +438,7 @@ impl Engine {
 
     fn run_with(&mut self, id: ProgramId, runnable: &Runnable, args: &[RunArg], states: &[Arc<Storage>]) -> Result<Vec<Handle>> {
         let (inputs, numbers) = self.bind_args(runnable, args)?;
+        self.remember_arguments(id, &inputs);
         let outputs = self.output_storages(id, runnable)?;
         let arena = self.arena.at_least(&self.backend, runnable.plan.arena_bytes)?;
         let bindings: SmallVec<[Binding; 4]> =
@@ -542,7 +556,7 @@ impl Engine {
         Ok(handles)
     }
 
-    fn output_node(&mut self, ty: Type, storage: Arc<Storage>) -> NodeId {
+    pub(super) fn output_node(&mut self, ty: Type, storage: Arc<Storage>) -> NodeId {
         let view = storage.base.clone();
         let node = Node {
             op: Op::Leaf,

@@ -1,0 +1,259 @@
+//! Trainings on threads of their own: starting, answering, stopping, and their events.
+
+use std::collections::HashMap;
+use std::ffi::CStr;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use napi::sys;
+use neuroxide_core::engine::{JobSpec, PhaseSpec, ProgramId};
+use neuroxide_core::error::Error;
+use neuroxide_core::rng::Stream;
+use neuroxide_core::runner::{Control, Event};
+
+use crate::call::{Call, whole};
+use crate::failure::{Failure, Outcome, check};
+use crate::home::Home;
+use crate::panics;
+use crate::value::{self, Strong};
+
+/// A training under way.
+struct Run {
+    control: Arc<Control>,
+    thread: JoinHandle<()>,
+    callback: Strong,
+    facts: Facts,
+}
+
+/// What every epoch event repeats.
+#[derive(Clone, Copy)]
+struct Facts {
+    key: f64,
+    steps: usize,
+    validates: bool,
+    trains: bool,
+}
+
+/// The trainings of an environment.
+#[derive(Default)]
+pub struct Runs {
+    active: HashMap<u32, Run>,
+    last: u32,
+}
+
+impl Runs {
+    /// Aborts all trainings and waits for their threads.
+    pub fn stop(&mut self) {
+        for run in self.active.values() {
+            run.control.abort();
+        }
+        for (_, run) in self.active.drain() {
+            // Panics are caught in the thread, so it ends normally. The reference goes with the environment.
+            let _ = run.thread.join();
+        }
+    }
+}
+
+/// Reads the properties of a description; none of its getters runs while state is borrowed.
+struct Reader {
+    env: sys::napi_env,
+    object: sys::napi_value,
+}
+
+impl Reader {
+    fn field(&self, name: &CStr) -> Outcome<sys::napi_value> {
+        value::get(self.env, self.object, name)
+    }
+
+    fn number(&self, name: &CStr) -> Outcome<f64> {
+        value::as_number(self.env, self.field(name)?).ok_or_else(|| wrong(name, "a number"))
+    }
+
+    fn count(&self, name: &CStr) -> Outcome<usize> {
+        whole(self.number(name)?).ok_or_else(|| wrong(name, "a whole number, not negative"))
+    }
+
+    fn flag(&self, name: &CStr) -> Outcome<bool> {
+        value::as_boolean(self.env, self.field(name)?).ok_or_else(|| wrong(name, "a boolean"))
+    }
+
+    fn numbers(&self, name: &CStr) -> Outcome<Vec<f64>> {
+        value::as_numbers(self.env, self.field(name)?)?.ok_or_else(|| wrong(name, "an array of numbers"))
+    }
+
+    /// An object, or `None` where it is null.
+    fn object(&self, name: &CStr) -> Outcome<Option<Self>> {
+        let object = self.field(name)?;
+        match value::type_of(self.env, object)? {
+            sys::ValueType::napi_null => Ok(None),
+            sys::ValueType::napi_object => Ok(Some(Self { env: self.env, object })),
+            _ => Err(wrong(name, "an object or null")),
+        }
+    }
+
+    /// `{ program, rest, tensors, count, batchSize }`, with the steps of one pass.
+    fn phase(&self, name: &CStr) -> Outcome<Option<(PhaseSpec, usize)>> {
+        let Some(phase) = self.object(name)? else { return Ok(None) };
+        let rest = phase.number(c"rest")?;
+        let rest = if rest < 0.0 { None } else { Some(phase.program(c"rest")?) };
+        let (count, batch_size) = (phase.count(c"count")?, phase.count(c"batchSize")?);
+        if batch_size == 0 {
+            return Err(wrong(c"batchSize", "at least 1"));
+        }
+        let steps = if rest.is_some() { count.div_ceil(batch_size) } else { count / batch_size };
+        let data = phase.numbers(c"tensors")?;
+        let spec = PhaseSpec { full: phase.program(c"program")?, rest, data, batch_size, collect: false };
+        Ok(Some((spec, steps)))
+    }
+
+    fn program(&self, name: &CStr) -> Outcome<ProgramId> {
+        u32::try_from(self.count(name)?).map(ProgramId).map_err(|_| wrong(name, "a program"))
+    }
+}
+
+fn wrong(name: &CStr, expected: &str) -> Failure {
+    Failure::Core(Error::Value(format!("fit: {}; expected {expected}", name.to_string_lossy())))
+}
+
+/// `fitStart(spec, callback) -> run`: `key` below 0 takes one from the stream of the environment.
+pub fn start(call: &Call<'_>) -> Outcome<f64> {
+    let spec = Reader { env: call.env, object: call.value(0) };
+    let (train, validation) = (spec.phase(c"train")?, spec.phase(c"validation")?);
+    let steps = train.as_ref().or(validation.as_ref()).map_or(0, |(_, steps)| *steps);
+    let epochs = spec.count(c"initialEpoch")?..spec.count(c"epochs")?;
+    let (shuffle, key) = (spec.flag(c"shuffle")?, spec.number(c"key")?);
+    let progress_ms = spec.count(c"progressMs")? as u64;
+    let callback = Strong::new(call.env, call.value(1))?;
+
+    let mut state = call.at_work()?;
+    let stream = if key < 0.0 {
+        state.engine.fork_stream()
+    } else {
+        Stream::new(whole(key).unwrap_or_default() as u64)
+    };
+    let facts =
+        Facts { key: stream.seed as f64, steps, validates: validation.is_some(), trains: train.is_some() };
+    let spec = JobSpec {
+        train: train.map(|(phase, _)| phase),
+        validation: validation.map(|(phase, _)| phase),
+        epochs,
+        shuffle,
+        numbers: Vec::new(),
+        stream,
+        progress_ms,
+        ask: true,
+    };
+    let (job, _) = match state.engine.job(&spec) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            callback.release(call.env);
+            return Err(error.into());
+        }
+    };
+    let id = state.runs.last + 1;
+    state.runs.last = id;
+    let control = Arc::new(Control::default());
+    let (sender, held) = (call.home.channel().sender(), Arc::clone(&control));
+    let thread = thread::Builder::new().name(format!("neuroxide-fit-{id}")).spawn(move || {
+        let mut tell = |event| sender.post(move |env, home| deliver(env, home, id, event));
+        let outcome = panics::caught(|| {
+            job.run(&held, &mut tell);
+            Ok::<(), Error>(())
+        });
+        if let Err(error) = outcome {
+            tell(Event::Failed(error));
+        }
+    });
+    let thread = thread.map_err(|error| Error::Device(format!("fit: no thread: {error}")))?;
+    state.runs.active.insert(id, Run { control, thread, callback, facts });
+    call.home.channel().begin(call.env)?;
+    Ok(f64::from(id))
+}
+
+/// `fitResume(run, stop)`: answers an epoch event; nothing happens where the run has ended.
+pub fn resume(call: &Call<'_>) -> Outcome<()> {
+    let (id, stop) = (call.count(0)?, call.flag(1)?);
+    if let Some(run) = u32::try_from(id).ok().and_then(|id| call.home.state().ok()?.runs.control(id)) {
+        run.resume(stop);
+    }
+    Ok(())
+}
+
+/// `fitAbort(run)`: the run ends after the step it is at.
+pub fn abort(call: &Call<'_>) -> Outcome<()> {
+    let id = call.count(0)?;
+    if let Some(run) = u32::try_from(id).ok().and_then(|id| call.home.state().ok()?.runs.control(id)) {
+        run.abort();
+    }
+    Ok(())
+}
+
+impl Runs {
+    fn control(&self, id: u32) -> Option<Arc<Control>> {
+        self.active.get(&id).map(|run| Arc::clone(&run.control))
+    }
+}
+
+/// Calls the training's callback with one event; the last one ends it.
+fn deliver(env: sys::napi_env, home: &Home, id: u32, event: Event) -> Outcome<()> {
+    let last = matches!(event, Event::Done | Event::Aborted | Event::Failed(_));
+    let (function, argument) = {
+        let mut state = home.state()?;
+        let Some(run) = state.runs.active.get(&id) else { return Ok(()) };
+        let function = run.callback.get(env)?;
+        let argument = describe(env, run.facts, event)?;
+        if last && let Some(run) = state.runs.active.remove(&id) {
+            run.callback.release(env);
+            // It has sent its last event, so it is at its very end.
+            let _ = run.thread.join();
+        }
+        (function, argument)
+    };
+    if last {
+        home.channel().end(env)?;
+    }
+    // The state is free again: the callback may call any export.
+    let receiver = value::undefined(env)?;
+    // SAFETY: `function` is the callback given to `fitStart`, all values belong to this scope.
+    check(env, unsafe {
+        sys::napi_call_function(env, receiver, function, 1, &raw const argument, std::ptr::null_mut())
+    })
+}
+
+/// An event as a plain object.
+fn describe(env: sys::napi_env, facts: Facts, event: Event) -> Outcome<sys::napi_value> {
+    let object = value::object(env)?;
+    let set = |name: &CStr, value| value::set(env, object, name, value);
+    let kind = match &event {
+        Event::Progress { .. } => "progress",
+        Event::Epoch { .. } => "epoch",
+        Event::Done => "done",
+        Event::Aborted => "aborted",
+        Event::Failed(_) => "error",
+    };
+    set(c"kind", value::text(env, kind)?)?;
+    match event {
+        Event::Progress { epoch, step, steps: _, values } => {
+            set(c"phase", value::text(env, if facts.trains { "train" } else { "validation" })?)?;
+            set(c"epoch", value::number(env, epoch as f64)?)?;
+            set(c"step", value::number(env, step as f64)?)?;
+            set(c"steps", value::number(env, facts.steps as f64)?)?;
+            set(c"values", value::numbers(env, &values)?)?;
+        }
+        Event::Epoch { epoch, values, validation } => {
+            set(c"epoch", value::number(env, epoch as f64)?)?;
+            set(c"key", value::number(env, facts.key)?)?;
+            set(c"steps", value::number(env, facts.steps as f64)?)?;
+            set(c"values", value::numbers(env, &values)?)?;
+            let validation =
+                if facts.validates { value::numbers(env, &validation)? } else { value::null(env)? };
+            set(c"validation", validation)?;
+        }
+        Event::Failed(error) => {
+            set(c"code", value::text(env, error.code())?)?;
+            set(c"message", value::text(env, error.message())?)?;
+        }
+        Event::Done | Event::Aborted => {}
+    }
+    Ok(object)
+}
