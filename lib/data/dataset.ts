@@ -1,0 +1,88 @@
+import { ShapeError, ValueError } from '../errors.js'
+import type { Tensor } from '../tensor.js'
+import { isTensor } from '../tensor/base.js'
+
+/** A tensor, or several that are given together: the inputs of a model with more than one. */
+export type Tensors = Tensor | readonly Tensor[]
+
+/** Inputs and targets of some samples. */
+export interface Batch<X extends Tensors = Tensor, Y extends Tensors = Tensor> {
+  readonly x: X
+  readonly y: Y
+}
+
+/** Samples by index, wherever they come from; each has the same shapes. */
+export interface Dataset {
+  readonly length: number
+  /** One sample, without a batch axis. */
+  get(index: number): Batch
+}
+
+/** @internal */
+export function listed(tensors: Tensors): readonly Tensor[] {
+  return isTensor(tensors) ? [tensors] : tensors
+}
+
+/** @internal Applies a function to the tensor, or to each of several. */
+export function mapped<T extends Tensors>(tensors: T, fn: (tensor: Tensor) => Tensor): T {
+  return (isTensor(tensors) ? fn(tensors) : (tensors as readonly Tensor[]).map(fn)) as T
+}
+
+/** @internal The common number of rows; throws where tensors disagree. */
+export function rowCount(op: string, tensors: readonly Tensor[]): number {
+  const count = tensors[0]?.shape[0]
+  if (count === undefined) throw new ShapeError(`${op}: a tensor without axes has no samples; expected [n, …].`)
+  for (const tensor of tensors) {
+    if (tensor.shape[0] !== count) {
+      const given = tensors.map(({ shape }) => `[${shape.join(', ')}]`).join(' and ')
+      throw new ShapeError(`${op}: ${given}: the tensors have different numbers of samples along the first axis.`)
+    }
+  }
+  return count
+}
+
+/**
+ * Samples that lie in memory as rows of tensors. `fit` runs over them without returning to JavaScript.
+ *
+ * @throws ShapeError when inputs and targets have different numbers of rows
+ * @example
+ * ```ts
+ * import { data, zeros } from 'neuroxide'
+ * const set = new data.TensorDataset(zeros([100, 8]), zeros([100, 1]))
+ * console.log(set.length, set.get(3).x.shape) // 100 [ 8 ]
+ * ```
+ */
+export class TensorDataset<X extends Tensors = Tensor, Y extends Tensors = Tensor> implements Batch<X, Y> {
+  /** Inputs, `[n, …]`. */
+  readonly x: X
+  /** Targets, `[n, …]`. */
+  readonly y: Y
+  /** The number of samples. */
+  readonly length: number
+
+  constructor(x: X, y: Y) {
+    const all = [...listed(x), ...listed(y)]
+    if (!all.every(isTensor)) throw new ValueError('TensorDataset: expected tensors: new TensorDataset(x, y).')
+    this.x = x
+    this.y = y
+    this.length = rowCount('TensorDataset', all)
+  }
+
+  /** One sample: the rows at `index`. */
+  get(index: number): Batch<X, Y> {
+    const row = (tensor: Tensor): Tensor => tensor.select(0, index)
+    return { x: mapped(this.x, row), y: mapped(this.y, row) }
+  }
+
+  /** The samples at some indices, in their order, as a batch. */
+  gather(indices: Tensor): Batch<X, Y> {
+    const rows = (tensor: Tensor): Tensor => tensor.indexSelect(0, indices)
+    return { x: mapped(this.x, rows), y: mapped(this.y, rows) }
+  }
+
+  /** The samples from `start` up to, but not including, `end`; nothing is copied. */
+  slice(start: number, end: number = this.length): TensorDataset<X, Y> {
+    const rows = (tensor: Tensor): Tensor => tensor.narrow(0, start, end - start)
+    return new TensorDataset(mapped(this.x, rows), mapped(this.y, rows))
+  }
+}

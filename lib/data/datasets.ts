@@ -1,0 +1,1 @@
+export { mnist, type LabelledImages, type Mnist, type MnistOptions } from './mnist.js'

@@ -1,0 +1,102 @@
+import { ValueError } from '../errors.js'
+import { stack } from '../functional.js'
+import { arange } from '../tensor/factories.js'
+import { type Batch, type Dataset, TensorDataset, type Tensors } from './dataset.js'
+import { drawnSeed, epochOrder } from './shuffle.js'
+
+export interface LoaderOptions {
+  /** Samples per batch; `32` by default. */
+  readonly batchSize?: number
+  /** Whether every epoch visits the samples in another order; `false` by default. */
+  readonly shuffle?: boolean
+  /** Whether a last batch of fewer samples is left out; `false` by default. */
+  readonly dropLast?: boolean
+  /** What the orders depend on, with the number of the epoch; drawn from the program's random numbers by default. */
+  readonly seed?: number
+}
+
+/**
+ * Batches of a data set, epoch after epoch: each `for … of` is the next epoch.
+ *
+ * Over a {@link TensorDataset} the order is the one in which `fit` visits samples with the same seed.
+ *
+ * @throws ValueError for a batch size that is no positive integer
+ * @example
+ * ```ts
+ * import { data, zeros } from 'neuroxide'
+ * const set = new data.TensorDataset(zeros([100, 8]), zeros([100, 1]))
+ * const loader = new data.DataLoader(set, { batchSize: 32, shuffle: true, seed: 1 })
+ * for (const { x, y } of loader) console.log(x.shape, y.shape) // [ 32, 8 ] [ 32, 1 ] three times, then [ 4, 8 ] [ 4, 1 ]
+ * console.log(loader.length) // 4
+ * ```
+ */
+export class DataLoader<X extends Tensors = Tensors, Y extends Tensors = Tensors> implements Iterable<Batch<X, Y>> {
+  readonly dataset: TensorDataset<X, Y> | Dataset
+  readonly batchSize: number
+  readonly shuffle: boolean
+  readonly dropLast: boolean
+  readonly seed: number | undefined
+  #epoch = 0
+
+  constructor(dataset: TensorDataset<X, Y> | Batch<X, Y>, options?: LoaderOptions)
+  constructor(dataset: Dataset, options?: LoaderOptions)
+  constructor(dataset: TensorDataset<X, Y> | Batch<X, Y> | Dataset, options: LoaderOptions = {}) {
+    const { batchSize = 32, shuffle = false, dropLast = false, seed } = options
+    if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
+      throw new ValueError(`DataLoader: batchSize is ${batchSize}; expected a positive integer.`)
+    }
+    if (seed !== undefined && !(Number.isSafeInteger(seed) && seed >= 0)) {
+      throw new ValueError(`DataLoader: seed is ${seed}; expected an integer of at least 0.`)
+    }
+    this.dataset = 'get' in dataset ? dataset : new TensorDataset(dataset.x, dataset.y)
+    this.batchSize = batchSize
+    this.shuffle = shuffle
+    this.dropLast = dropLast
+    this.seed = seed
+  }
+
+  /** The number of batches of an epoch. */
+  get length(): number {
+    const batches = this.dataset.length / this.batchSize
+    return this.dropLast ? Math.floor(batches) : Math.ceil(batches)
+  }
+
+  /** The number of the next epoch, on which its order depends; set it to repeat one. */
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  set epoch(value: number) {
+    if (!Number.isSafeInteger(value) || value < 0) {
+      throw new ValueError(`DataLoader: epoch is ${value}; expected an integer of at least 0.`)
+    }
+    this.#epoch = value
+  }
+
+  *[Symbol.iterator](): Generator<Batch<X, Y>, void, undefined> {
+    const { length } = this
+    const order = this.#order()
+    for (let step = 0; step < length; step++) {
+      const start = step * this.batchSize
+      const count = Math.min(this.batchSize, this.dataset.length - start)
+      if (this.dataset instanceof TensorDataset) {
+        yield order === null
+          ? this.dataset.slice(start, start + count)
+          : this.dataset.gather(order.narrow(0, start, count))
+      } else {
+        const indices = order?.narrow(0, start, count).toTypedArray() ?? arange(start, start + count).toTypedArray()
+        yield collated(this.dataset, indices) as unknown as Batch<X, Y>
+      }
+    }
+  }
+
+  #order(): ReturnType<typeof epochOrder> | null {
+    const epoch = this.#epoch++
+    return this.shuffle ? epochOrder(this.dataset.length, this.seed ?? drawnSeed(), epoch) : null
+  }
+}
+
+function collated(dataset: Dataset, indices: Iterable<number>): Batch {
+  const samples = Array.from(indices, (index) => dataset.get(index))
+  return { x: stack(samples.map(({ x }) => x)), y: stack(samples.map(({ y }) => y)) }
+}

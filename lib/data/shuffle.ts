@@ -1,0 +1,28 @@
+import { Io, io, native } from '../native.js'
+import type { Tensor } from '../tensor.js'
+import { randint, randperm } from '../tensor/factories.js'
+
+/** Where the orders of epochs begin in the stream of a seed: far beyond what training draws from it. */
+const firstOrder = 2 ** 52
+/** Numbers set aside for the order of one epoch. */
+const orderRoom = 2 ** 32
+
+/**
+ * The order in which an epoch visits `count` samples: a function of the seed and the number of the epoch alone. `fit`
+ * visits them in the same order.
+ */
+export function epochOrder(count: number, seed: number, epoch: number): Tensor {
+  native.rngState()
+  const before = [io[Io.list] ?? 0, io[Io.list + 1] ?? 0] as const
+  native.setRngState(seed, firstOrder + epoch * orderRoom)
+  try {
+    return randperm(count)
+  } finally {
+    native.setRngState(...before)
+  }
+}
+
+/** A seed drawn from the program's own stream of random numbers, so that `manualSeed` decides it too. */
+export function drawnSeed(): number {
+  return Number(randint([], 0, 2 ** 31 - 1).item())
+}

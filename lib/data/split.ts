@@ -1,0 +1,51 @@
+import { ValueError } from '../errors.js'
+import { type Batch, TensorDataset, type Tensors } from './dataset.js'
+import { drawnSeed, epochOrder } from './shuffle.js'
+
+export interface SplitOptions {
+  /** Share of the samples (below 1), or their number, that is kept for testing; `0.25` by default. */
+  readonly testSize?: number
+  /** Whether samples are drawn at random; otherwise the tail is kept. `true` by default. */
+  readonly shuffle?: boolean
+  /** What the draw depends on; drawn from the program's random numbers by default. */
+  readonly seed?: number
+}
+
+export interface Split<X extends Tensors, Y extends Tensors> {
+  readonly train: TensorDataset<X, Y>
+  readonly test: TensorDataset<X, Y>
+}
+
+/**
+ * Splits samples into those to train on and those to test with.
+ *
+ * @returns two data sets; the test set has `ceil(n · testSize)` samples, as in scikit-learn
+ * @throws ValueError when one of the two would be empty
+ * @example
+ * ```ts
+ * import { data, zeros } from 'neuroxide'
+ * const { train, test } = data.trainTestSplit({ x: zeros([10, 2]), y: zeros([10]) }, { testSize: 0.3, seed: 1 })
+ * console.log(train.length, test.length) // 7 3
+ * ```
+ */
+export function trainTestSplit<X extends Tensors, Y extends Tensors>(
+  samples: Batch<X, Y>,
+  options: SplitOptions = {},
+): Split<X, Y> {
+  const { testSize = 0.25, shuffle = true, seed } = options
+  const dataset = new TensorDataset(samples.x, samples.y)
+  const count = testSize < 1 ? Math.ceil(dataset.length * testSize) : testSize
+  const rest = dataset.length - count
+  if (!Number.isSafeInteger(count) || count < 1 || rest < 1) {
+    throw new ValueError(
+      `trainTestSplit: testSize ${testSize} of ${dataset.length} samples leaves ${rest} to train on and ${count} to test with.`,
+    )
+  }
+  if (!shuffle) return { train: dataset.slice(0, rest), test: dataset.slice(rest) }
+  const order = epochOrder(dataset.length, seed ?? drawnSeed(), 0)
+  const take = (start: number, length: number): TensorDataset<X, Y> => {
+    const { x, y } = dataset.gather(order.narrow(0, start, length))
+    return new TensorDataset(x, y)
+  }
+  return { train: take(0, rest), test: take(rest, count) }
+}

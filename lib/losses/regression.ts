@@ -1,0 +1,278 @@
+import { ValueError } from '../errors.js'
+import { Code } from '../ops.generated.js'
+import type { Tensor } from '../tensor.js'
+import { located } from '../tensor/base.js'
+import type { TensorLike } from '../types.js'
+import { applyLoss, operands, reductionCode, type LossOptions } from './input.js'
+
+/** A loss of equal shapes without options but the reduction. */
+function plain(op: string, code: number, prediction: TensorLike, target: TensorLike, options: LossOptions): Tensor {
+  return applyLoss(code, operands(op, prediction, target), [reductionCode(op, options.reduction)])
+}
+
+function requireAtLeast(op: string, name: string, value: number, least: number): number {
+  if (value >= least) return value
+  throw located(ValueError, `${op}: ${name} is ${value}; expected at least ${least}.`)
+}
+
+/**
+ * Squared differences.
+ *
+ * @param prediction - floats of any shape
+ * @param target - the same shape: nothing broadcasts
+ * @param options - `reduction`
+ * @returns a scalar; the differences' shape with `reduction: 'none'`
+ * @throws ShapeError when the shapes differ, as `[32, 1]` and `[32]` do
+ * @example
+ * ```ts
+ * import { losses, tensor } from 'neuroxide'
+ * console.log(losses.mse(tensor([1, 2]), tensor([1, 4])).item()) // 2
+ * ```
+ */
+export function mse(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): Tensor {
+  return plain('losses.mse', Code.mse, prediction, target, options)
+}
+
+/**
+ * Absolute differences.
+ *
+ * @throws ShapeError when the shapes differ
+ * @example
+ * ```ts
+ * import { losses, tensor } from 'neuroxide'
+ * console.log(losses.l1(tensor([1, 2]), tensor([1, 4])).item()) // 1
+ * ```
+ */
+export function l1(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): Tensor {
+  return plain('losses.l1', Code.l1, prediction, target, options)
+}
+
+export interface SmoothL1Options extends LossOptions {
+  /** Where squares end and absolute values begin; `1` by default, at least 0. */
+  readonly beta?: number
+}
+
+/**
+ * `d² / (2 · beta)` for differences below beta, `|d| − beta / 2` above.
+ *
+ * @throws ShapeError when the shapes differ
+ * @throws ValueError for a negative beta
+ * @see Girshick, "Fast R-CNN" (2015)
+ * @example
+ * ```ts
+ * import { losses, tensor } from 'neuroxide'
+ * console.log(losses.smoothL1(tensor([0, 3]), tensor([0, 0])).item()) // 1.25
+ * ```
+ */
+export function smoothL1(prediction: TensorLike, target: TensorLike, options: SmoothL1Options = {}): Tensor {
+  const op = 'losses.smoothL1'
+  const beta = requireAtLeast(op, 'beta', options.beta ?? 1, 0)
+  return applyLoss(Code.smoothL1, operands(op, prediction, target), [reductionCode(op, options.reduction), beta])
+}
+
+export interface HuberOptions extends LossOptions {
+  /** Where squares end and the straight line begins; `1` by default, above 0. */
+  readonly delta?: number
+}
+
+/**
+ * `d² / 2` for differences up to delta, `delta · (|d| − delta / 2)` above.
+ *
+ * @throws ShapeError when the shapes differ
+ * @throws ValueError for a delta that is not above 0
+ * @see Huber, "Robust Estimation of a Location Parameter" (1964)
+ * @example
+ * ```ts
+ * import { losses, tensor } from 'neuroxide'
+ * console.log(losses.huber(tensor([0, 3]), tensor([0, 0]), { delta: 2 }).item()) // 2
+ * ```
+ */
+export function huber(prediction: TensorLike, target: TensorLike, options: HuberOptions = {}): Tensor {
+  const op = 'losses.huber'
+  const { delta = 1 } = options
+  if (!(delta > 0)) throw located(ValueError, `${op}: delta is ${delta}; expected a number above 0.`)
+  return applyLoss(Code.huber, operands(op, prediction, target), [reductionCode(op, options.reduction), delta])
+}
+
+export interface PoissonOptions extends LossOptions {
+  /** Whether predictions are logarithms of the expected counts; `true` by default. */
+  readonly logInput?: boolean
+  /** Whether Stirling's approximation of the constant term is added; `false` by default. */
+  readonly full?: boolean
+  /** Keeps the logarithm finite where predictions are counts; `1e-8` by default. */
+  readonly eps?: number
+}
+
+/**
+ * The negative log-likelihood of counts under Poisson distributions, but for a constant.
+ *
+ * @throws ShapeError when the shapes differ
+ * @example
+ * ```ts
+ * import { losses, tensor } from 'neuroxide'
+ * console.log(losses.poisson(tensor([0]), tensor([2])).item()) // 1
+ * ```
+ */
+export function poisson(prediction: TensorLike, target: TensorLike, options: PoissonOptions = {}): Tensor {
+  const op = 'losses.poisson'
+  const { logInput = true, full = false, eps = 1e-8 } = options
+  const attributes = [reductionCode(op, options.reduction), Number(logInput), Number(full), eps]
+  return applyLoss(Code.poisson, operands(op, prediction, target), attributes)
+}
+
+/**
+ * `max(0, 1 − target · prediction)`, averaged over the last axis, for targets −1 and 1 (or 0 and 1).
+ *
+ * @throws ShapeError when the shapes do not belong together; a last axis of size 1 may be missing
+ * @example
+ * ```ts
+ * import { losses, tensor } from 'neuroxide'
+ * console.log(losses.hinge(tensor([0.5, -2]), tensor([1, -1])).item()) // 0.25
+ * ```
+ */
+export function hinge(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): Tensor {
+  return plain('losses.hinge', Code.hinge, prediction, target, options)
+}
+
+/**
+ * The square of {@link hinge}, averaged over the last axis.
+ *
+ * @throws ShapeError when the shapes do not belong together
+ * @example
+ * ```ts
+ * import { losses, tensor } from 'neuroxide'
+ * console.log(losses.squaredHinge(tensor([0.5, -2]), tensor([1, -1])).item()) // 0.125
+ * ```
+ */
+export function squaredHinge(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): Tensor {
+  return plain('losses.squaredHinge', Code.squaredHinge, prediction, target, options)
+}
+
+export interface MarginOptions extends LossOptions {
+  /** The distance that is wanted. */
+  readonly margin?: number
+}
+
+/**
+ * `prediction` where the target is 1, `max(0, margin − prediction)` where it is −1: for distances; margin `1`.
+ *
+ * @throws ShapeError when the shapes differ
+ * @example
+ * ```ts
+ * import { losses, tensor } from 'neuroxide'
+ * console.log(losses.hingeEmbedding(tensor([0.5, 0.25]), tensor([1, -1])).item()) // 0.625
+ * ```
+ */
+export function hingeEmbedding(prediction: TensorLike, target: TensorLike, options: MarginOptions = {}): Tensor {
+  const op = 'losses.hingeEmbedding'
+  const attributes = [reductionCode(op, options.reduction), options.margin ?? 1]
+  return applyLoss(Code.hingeEmbedding, operands(op, prediction, target), attributes)
+}
+
+export interface CosineOptions extends LossOptions {
+  /** The axis of the vectors; the last one by default. */
+  readonly dim?: number
+}
+
+/**
+ * Minus the cosine of the angle between prediction and target, as in Keras: −1 where they agree.
+ *
+ * @throws ShapeError when the shapes differ
+ * @example
+ * ```ts
+ * import { losses, tensor } from 'neuroxide'
+ * console.log(losses.cosine(tensor([[3, 0]]), tensor([[1, 0]])).item()) // -1
+ * ```
+ */
+export function cosine(prediction: TensorLike, target: TensorLike, options: CosineOptions = {}): Tensor {
+  const op = 'losses.cosine'
+  const attributes = [reductionCode(op, options.reduction), options.dim ?? -1]
+  return applyLoss(Code.cosine, operands(op, prediction, target), attributes)
+}
+
+/**
+ * `1 − cos(x, y)` where the target is 1, `max(0, cos(x, y) − margin)` where it is −1; margin `0`.
+ *
+ * @param x - `[n, features]` or `[features]`
+ * @param y - the same shape
+ * @param target - `[n]`, or a scalar
+ * @throws ShapeError when the shapes do not belong together
+ * @example
+ * ```ts
+ * import { losses, tensor } from 'neuroxide'
+ * console.log(losses.cosineEmbedding(tensor([[1, 0]]), tensor([[0, 1]]), tensor([1])).item()) // 1
+ * ```
+ */
+export function cosineEmbedding(x: TensorLike, y: TensorLike, target: TensorLike, options: MarginOptions = {}): Tensor {
+  const op = 'losses.cosineEmbedding'
+  const [first, second] = operands(op, x, y)
+  const [, sides] = operands(op, x, target)
+  const attributes = [reductionCode(op, options.reduction), options.margin ?? 0]
+  return applyLoss(Code.cosineEmbedding, [first, second, sides], attributes)
+}
+
+/**
+ * `max(0, −target · (x − y) + margin)`: which of two scores is to be the larger one; margin `0`.
+ *
+ * @throws ShapeError when the shapes differ
+ * @example
+ * ```ts
+ * import { losses, tensor } from 'neuroxide'
+ * console.log(losses.marginRanking(tensor([1]), tensor([3]), tensor([1])).item()) // 2
+ * ```
+ */
+export function marginRanking(x: TensorLike, y: TensorLike, target: TensorLike, options: MarginOptions = {}): Tensor {
+  const op = 'losses.marginRanking'
+  const [first, second] = operands(op, x, y)
+  const [, sides] = operands(op, x, target)
+  const attributes = [reductionCode(op, options.reduction), options.margin ?? 0]
+  return applyLoss(Code.marginRanking, [first, second, sides], attributes)
+}
+
+/**
+ * `log(1 + exp(−target · prediction))` for targets −1 and 1.
+ *
+ * @throws ShapeError when the shapes differ
+ * @example
+ * ```ts
+ * import { losses, tensor } from 'neuroxide'
+ * console.log(losses.softMargin(tensor([0]), tensor([1])).item().toFixed(4)) // 0.6931
+ * ```
+ */
+export function softMargin(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): Tensor {
+  return plain('losses.softMargin', Code.softMargin, prediction, target, options)
+}
+
+export interface TripletOptions extends MarginOptions {
+  /** The p of the distance; `2` by default. */
+  readonly p?: number
+  /** Keeps the distance differentiable at 0; `1e-6` by default. */
+  readonly eps?: number
+  /** Whether the negative may also be compared with the positive, where it is nearer; `false` by default. */
+  readonly swap?: boolean
+}
+
+/**
+ * `max(0, margin + |anchor − positive| − |anchor − negative|)`; margin `1`.
+ *
+ * @throws ShapeError when the shapes differ
+ * @see Schroff, Kalenichenko, Philbin, "FaceNet" (2015)
+ * @example
+ * ```ts
+ * import { losses, tensor } from 'neuroxide'
+ * const [anchor, near, far] = [tensor([[0, 0]]), tensor([[0, 1]]), tensor([[0, 9]])]
+ * console.log(losses.tripletMargin(anchor, near, far).item()) // 0
+ * ```
+ */
+export function tripletMargin(
+  anchor: TensorLike,
+  positive: TensorLike,
+  negative: TensorLike,
+  options: TripletOptions = {},
+): Tensor {
+  const op = 'losses.tripletMargin'
+  const [a, p] = operands(op, anchor, positive)
+  const [, n] = operands(op, anchor, negative)
+  const { margin = 1, p: power = 2, eps = 1e-6, swap = false } = options
+  return applyLoss(Code.tripletMargin, [a, p, n], [reductionCode(op, options.reduction), margin, power, eps, Number(swap)])
+}

@@ -1,0 +1,7 @@
+export {
+  binaryAccuracy,
+  categoricalAccuracy,
+  sparseCategoricalAccuracy,
+  type BinaryAccuracyOptions,
+  type CategoricalAccuracyOptions,
+} from './accuracy.js'

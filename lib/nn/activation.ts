@@ -1,0 +1,236 @@
+import * as F from '../functional.js'
+import type { Tensor } from '../tensor.js'
+import { requireFloat } from './linear.js'
+import { Module } from './module.js'
+
+/**
+ * `max(x, 0)`.
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from 'neuroxide'
+ * console.log(new nn.ReLU().forward(tensor([-1, 2])).toArray()) // [ 0, 2 ]
+ * ```
+ */
+export class ReLU extends Module {
+  override forward(x: Tensor): Tensor {
+    return x.relu()
+  }
+}
+
+/**
+ * `x` where it is positive, `negativeSlope · x` elsewhere; slope `0.01` by default.
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from 'neuroxide'
+ * console.log(new nn.LeakyReLU(0.5).forward(tensor([-1, 2])).toArray()) // [ -0.5, 2 ]
+ * ```
+ */
+export class LeakyReLU extends Module {
+  readonly negativeSlope: number
+
+  constructor(negativeSlope = 0.01) {
+    super()
+    this.negativeSlope = negativeSlope
+  }
+
+  override forward(x: Tensor): Tensor {
+    requireFloat(x, 'LeakyReLU')
+    return F.leakyRelu(x, this.negativeSlope)
+  }
+
+  override describe(): string {
+    return `LeakyReLU(${this.negativeSlope})`
+  }
+}
+
+/**
+ * `x` where it is positive, `alpha · (exp(x) − 1)` elsewhere; alpha `1` by default.
+ *
+ * @see Clevert, Unterthiner, Hochreiter, "Fast and Accurate Deep Network Learning by ELUs" (2016)
+ * @example
+ * ```ts
+ * import { nn, tensor } from 'neuroxide'
+ * console.log(new nn.ELU().forward(tensor([0, 2])).toArray()) // [ 0, 2 ]
+ * ```
+ */
+export class ELU extends Module {
+  readonly alpha: number
+
+  constructor(alpha = 1) {
+    super()
+    this.alpha = alpha
+  }
+
+  override forward(x: Tensor): Tensor {
+    requireFloat(x, 'ELU')
+    return F.elu(x, this.alpha)
+  }
+
+  override describe(): string {
+    return `ELU(${this.alpha})`
+  }
+}
+
+/** How {@link GELU} computes the normal distribution: exactly, or by the tanh formula of the original code. */
+export type GeluApproximation = 'none' | 'tanh'
+
+/**
+ * `x · Φ(x)` with the distribution function of the normal distribution.
+ *
+ * @see Hendrycks, Gimpel, "Gaussian Error Linear Units" (2016)
+ * @example
+ * ```ts
+ * import { nn, tensor } from 'neuroxide'
+ * console.log(new nn.GELU('tanh').forward(tensor([0])).toArray()) // [ 0 ]
+ * ```
+ */
+export class GELU extends Module {
+  readonly approximate: GeluApproximation
+
+  constructor(approximate: GeluApproximation = 'none') {
+    super()
+    this.approximate = approximate
+  }
+
+  override forward(x: Tensor): Tensor {
+    requireFloat(x, 'GELU')
+    return F.gelu(x, { approximate: this.approximate })
+  }
+
+  override describe(): string {
+    return this.approximate === 'none' ? 'GELU()' : `GELU('${this.approximate}')`
+  }
+}
+
+/**
+ * `x · sigmoid(x)`, also called swish.
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from 'neuroxide'
+ * console.log(new nn.SiLU().forward(tensor([0])).toArray()) // [ 0 ]
+ * ```
+ */
+export class SiLU extends Module {
+  override forward(x: Tensor): Tensor {
+    requireFloat(x, 'SiLU')
+    return F.silu(x)
+  }
+}
+
+/**
+ * `1 / (1 + exp(−x))`.
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from 'neuroxide'
+ * console.log(new nn.Sigmoid().forward(tensor([0])).toArray()) // [ 0.5 ]
+ * ```
+ */
+export class Sigmoid extends Module {
+  override forward(x: Tensor): Tensor {
+    requireFloat(x, 'Sigmoid')
+    return x.sigmoid()
+  }
+}
+
+/**
+ * The hyperbolic tangent.
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from 'neuroxide'
+ * console.log(new nn.Tanh().forward(tensor([0])).toArray()) // [ 0 ]
+ * ```
+ */
+export class Tanh extends Module {
+  override forward(x: Tensor): Tensor {
+    requireFloat(x, 'Tanh')
+    return x.tanh()
+  }
+}
+
+/**
+ * Exponentials that sum to 1 along an axis, the last one by default.
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from 'neuroxide'
+ * console.log(new nn.Softmax().forward(tensor([0, 0])).toArray()) // [ 0.5, 0.5 ]
+ * ```
+ */
+export class Softmax extends Module {
+  readonly dim: number
+
+  constructor(dim = -1) {
+    super()
+    this.dim = dim
+  }
+
+  override forward(x: Tensor): Tensor {
+    requireFloat(x, 'Softmax')
+    return F.softmax(x, this.dim)
+  }
+
+  override describe(): string {
+    return `Softmax(${this.dim})`
+  }
+}
+
+/**
+ * The logarithm of softmax along an axis, the last one by default; what {@link losses.nll} takes.
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from 'neuroxide'
+ * console.log(new nn.LogSoftmax().forward(tensor([3])).toArray()) // [ 0 ]
+ * ```
+ */
+export class LogSoftmax extends Module {
+  readonly dim: number
+
+  constructor(dim = -1) {
+    super()
+    this.dim = dim
+  }
+
+  override forward(x: Tensor): Tensor {
+    requireFloat(x, 'LogSoftmax')
+    return F.logSoftmax(x, this.dim)
+  }
+
+  override describe(): string {
+    return `LogSoftmax(${this.dim})`
+  }
+}
+
+/**
+ * A smooth ReLU: `log(1 + exp(beta · x)) / beta`, and `x` itself where `beta · x` exceeds `threshold`.
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from 'neuroxide'
+ * console.log(new nn.Softplus().forward(tensor([30])).toArray()) // [ 30 ]
+ * ```
+ */
+export class Softplus extends Module {
+  readonly beta: number
+  readonly threshold: number
+
+  constructor(beta = 1, threshold = 20) {
+    super()
+    this.beta = beta
+    this.threshold = threshold
+  }
+
+  override forward(x: Tensor): Tensor {
+    requireFloat(x, 'Softplus')
+    return F.softplus(x, this.beta, this.threshold)
+  }
+
+  override describe(): string {
+    return `Softplus(${this.beta}, ${this.threshold})`
+  }
+}

@@ -1,0 +1,37 @@
+import { ValueError } from '../errors.js'
+import * as F from '../functional.js'
+import type { Tensor } from '../tensor.js'
+import { requireFloat } from './linear.js'
+import { Module } from './module.js'
+
+/**
+ * Sets elements to zero at random while training and scales the others by `1 / (1 - p)`; gives its input back
+ * otherwise.
+ *
+ * @throws ValueError when `p` is not in [0, 1]
+ * @see Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting" (2014)
+ * @example
+ * ```ts
+ * import { nn, ones } from 'neuroxide'
+ * const layer = new nn.Dropout(0.5).eval()
+ * console.log(layer.forward(ones([3])).toArray()) // [ 1, 1, 1 ]
+ * ```
+ */
+export class Dropout extends Module {
+  readonly p: number
+
+  constructor(p = 0.5) {
+    super()
+    if (!(p >= 0 && p <= 1)) throw new ValueError(`nn.Dropout: p is ${p}; expected a probability in [0, 1].`)
+    this.p = p
+  }
+
+  override forward(x: Tensor): Tensor {
+    requireFloat(x, 'Dropout')
+    return F.dropout(x, this.p, this.training)
+  }
+
+  override describe(): string {
+    return `Dropout(${this.p})`
+  }
+}

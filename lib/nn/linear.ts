@@ -1,0 +1,82 @@
+import { DTypeError, ValueError } from '../errors.js'
+import * as F from '../functional.js'
+import type { Tensor } from '../tensor.js'
+import { zeros } from '../tensor/factories.js'
+import type { FloatDType } from '../types.js'
+import { kaimingUniform, uniform } from './init.js'
+import { Module } from './module.js'
+import { Parameter } from './parameter.js'
+
+export interface LinearOptions {
+  /** Whether a bias is added; `true` by default. */
+  readonly bias?: boolean
+  /** Element type of weight and bias; `'f32'` by default. */
+  readonly dtype?: FloatDType
+}
+
+/** The size of a layer, as an integer of at least 1. */
+export function requireSize(value: number, name: string, layer: string): number {
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new ValueError(`nn.${layer}: ${name} is ${String(value)}; expected a positive integer.`)
+  }
+  return value
+}
+
+/** Layers with weights compute on floats; images come as u8, and nothing scales them silently. */
+export function requireFloat(x: Tensor, layer: string): void {
+  if (x.dtype !== 'f32' && x.dtype !== 'f64') {
+    const hint = x.dtype === 'u8' ? 'put nn.Rescale(1 / 255) before it' : "convert with x.to('f32')"
+    throw new DTypeError(`nn.${layer}: the input is ${x.dtype}; expected f32 or f64: ${hint}.`)
+  }
+}
+
+/**
+ * An affine map of the last axis: `y = x · weightᵀ + bias`.
+ *
+ * Shapes: `[…, inFeatures]` → `[…, outFeatures]`; `weight` is `[outFeatures, inFeatures]`, `bias` `[outFeatures]`.
+ * Both begin uniform in ±1/√inFeatures, as in PyTorch. In memory the weight lies as `[in, out]`, which the forward
+ * product reads fastest; its shape, its export and its state do not show it.
+ *
+ * @throws ValueError for sizes that are no positive integers
+ * @throws ShapeError when the last axis of an input is not `inFeatures`
+ * @throws DTypeError for an input that is no float
+ * @example
+ * ```ts
+ * import { nn, zeros } from 'neuroxide'
+ * const layer = new nn.Linear(784, 10)
+ * console.log(layer.forward(zeros([32, 784])).shape, layer.weight.shape) // [ 32, 10 ] [ 10, 784 ]
+ * ```
+ */
+export class Linear extends Module {
+  readonly weight: Parameter<[number, number]>
+  readonly bias: Parameter<[number]> | null
+  readonly inFeatures: number
+  readonly outFeatures: number
+
+  constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
+    super()
+    const { bias = true, dtype = 'f32' } = options
+    this.inFeatures = requireSize(inFeatures, 'inFeatures', 'Linear')
+    this.outFeatures = requireSize(outFeatures, 'outFeatures', 'Linear')
+    this.weight = new Parameter(zeros([outFeatures, inFeatures], { dtype }), { memoryOrder: [1, 0] })
+    this.bias = bias ? new Parameter(zeros([outFeatures], { dtype })) : null
+    this.resetParameters()
+  }
+
+  /** Draws weight and bias anew. */
+  resetParameters(): void {
+    kaimingUniform(this.weight, { a: Math.sqrt(5) })
+    const bound = 1 / Math.sqrt(this.inFeatures)
+    if (this.bias !== null) uniform(this.bias, -bound, bound)
+  }
+
+  override forward(x: Tensor): Tensor {
+    requireFloat(x, 'Linear')
+    return F.linear(x, this.weight, this.bias ?? undefined)
+  }
+
+  override describe(): string {
+    const bias = this.bias === null ? ', { bias: false }' : ''
+    return `Linear(${this.inFeatures}, ${this.outFeatures}${bias})`
+  }
+}

@@ -1,0 +1,57 @@
+import { DTypeError, ValueError } from '../errors.js'
+import { Tensor, adoptParameter } from '../tensor.js'
+import { handleOf, internal, isTensor } from '../tensor/base.js'
+import type { FloatDType, Shape } from '../types.js'
+import { noticeParameter } from './orphans.js'
+
+const parameterBrand: unique symbol = Symbol.for('neuroxide.parameter') as never
+
+export interface ParameterOptions {
+  /** Whether it is trained; `true` by default. */
+  readonly requiresGrad?: boolean
+  /**
+   * The axes from the outermost to the innermost in memory; the usual order by default. It is fixed for life, shared
+   * by gradient and optimizer state, and shows nowhere but in speed.
+   */
+  readonly memoryOrder?: readonly number[]
+}
+
+/**
+ * A tensor that is trained: a leaf with memory of its own that optimizers write in place. Modules find it in their
+ * fields.
+ *
+ * Takes a copy of the values it is made from; f32 or f64.
+ *
+ * @throws DTypeError for values that are no floats
+ * @throws ValueError for a memory order that is no order of the axes
+ * @throws TraceError inside a jitted function, where it would be made once
+ * @example
+ * ```ts
+ * import { nn, ones } from 'neuroxide'
+ * const scale = new nn.Parameter(ones([3]))
+ * console.log(scale.requiresGrad, scale.shape) // true [ 3 ]
+ * ```
+ */
+export class Parameter<S extends Shape = Shape, D extends FloatDType = FloatDType> extends Tensor<S, D> {
+  constructor(source: Tensor<S, D>, options: ParameterOptions = {}) {
+    super(internal)
+    if (!isTensor(source)) throw new ValueError('nn.Parameter: expected a tensor: new nn.Parameter(zeros([3])).')
+    if (source.dtype !== 'f32' && source.dtype !== 'f64') {
+      throw new DTypeError(`nn.Parameter: ${String(source.dtype)} has no gradients; expected f32 or f64.`)
+    }
+    const order = options.memoryOrder ?? source.shape.map((_, axis) => axis)
+    const sorted = order.toSorted((a, b) => a - b)
+    if (sorted.length !== source.rank || sorted.some((axis, i) => axis !== i)) {
+      throw new ValueError(`nn.Parameter: memoryOrder [${order.join(', ')}] is no order of ${source.rank} axes.`)
+    }
+    adoptParameter<Tensor>(this, source, order, options.requiresGrad ?? true)
+    noticeParameter(handleOf(this), this.shape)
+  }
+}
+
+Object.defineProperty(Parameter.prototype, parameterBrand, { value: true })
+
+/** Whether a value is a parameter, of this or another copy of the package. */
+export function isParameter(value: unknown): value is Parameter {
+  return typeof value === 'object' && value !== null && parameterBrand in value
+}

@@ -1,0 +1,78 @@
+import type { Tensor } from '../tensor.js'
+import { Module } from './module.js'
+
+/**
+ * Joins the axes from `startDim` to `endDim` into one; by default all but the first, so that each sample is a row.
+ *
+ * @example
+ * ```ts
+ * import { nn, zeros } from 'neuroxide'
+ * console.log(new nn.Flatten().forward(zeros([32, 28, 28])).shape) // [ 32, 784 ]
+ * ```
+ */
+export class Flatten extends Module {
+  readonly startDim: number
+  readonly endDim: number
+
+  constructor(startDim = 1, endDim = -1) {
+    super()
+    this.startDim = startDim
+    this.endDim = endDim
+  }
+
+  override forward(x: Tensor): Tensor {
+    return x.flatten(this.startDim, this.endDim)
+  }
+
+  override describe(): string {
+    return `Flatten(${this.startDim}, ${this.endDim})`
+  }
+}
+
+/**
+ * Gives back what it is given: a place that a layer may take later.
+ *
+ * @example
+ * ```ts
+ * import { nn, ones } from 'neuroxide'
+ * console.log(new nn.Identity().forward(ones([2])).toArray()) // [ 1, 1 ]
+ * ```
+ */
+export class Identity extends Module {
+  override forward(x: Tensor): Tensor {
+    return x
+  }
+}
+
+/**
+ * `x · scale + offset` in f32: makes numbers around zero and one of bytes, as the first layer for images.
+ *
+ * u8, i32 and bool become f32, f64 stays f64.
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from 'neuroxide'
+ * const pixels = tensor([0, 51, 255], { dtype: 'u8' })
+ * console.log(new nn.Rescale(1 / 255).forward(pixels).dtype) // f32
+ * ```
+ */
+export class Rescale extends Module {
+  readonly scale: number
+  readonly offset: number
+
+  constructor(scale: number, offset = 0) {
+    super()
+    this.scale = scale
+    this.offset = offset
+  }
+
+  override forward(x: Tensor): Tensor {
+    const float = x.dtype === 'f64' ? x : x.to('f32')
+    const scaled = float.mul(this.scale)
+    return this.offset === 0 ? scaled : scaled.add(this.offset)
+  }
+
+  override describe(): string {
+    return `Rescale(${this.scale}${this.offset === 0 ? '' : `, ${this.offset}`})`
+  }
+}

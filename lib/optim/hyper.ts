@@ -1,0 +1,100 @@
+import { TraceError, ValueError } from '../errors.js'
+import { isTracing, native } from '../native.js'
+
+/** A hyperparameter: a number, two numbers, or a choice that is made once. */
+export interface Hyper {
+  /** The name of the property. */
+  readonly name: string
+  /** The names that the core knows the value by: two for a pair. */
+  readonly parts: readonly string[]
+  readonly kind: 'number' | 'pair' | 'flag'
+  readonly initial: number | boolean | readonly [number, number]
+  /** What a number has to be; ≥ 0 by default. */
+  readonly range?: readonly [low: number, high: number]
+  /** `'nothing'`: decided when the optimizer is made; `'zero'`: whether it is 0 is, since state is allocated for it. */
+  readonly fixed?: 'nothing' | 'zero'
+}
+
+export type HyperValue = number | boolean | readonly [number, number]
+
+/** A hyperparameter that is one number. */
+export function numeric(name: string, initial: number, more: Pick<Hyper, 'range' | 'fixed'> = {}): Hyper {
+  return { name, parts: [name], kind: 'number', initial, ...more }
+}
+
+/** A choice. */
+export function flag(name: string): Hyper {
+  return { name, parts: [name], kind: 'flag', initial: false, fixed: 'nothing' }
+}
+
+/** Two decay rates in [0, 1). */
+export const betas: Hyper = {
+  name: 'betas',
+  parts: ['beta1', 'beta2'],
+  kind: 'pair',
+  initial: [0.9, 0.999],
+  range: [0, 1],
+}
+
+/** The numbers that the core takes for a value; throws where the value is out of range. */
+export function encoded(optimizer: string, hyper: Hyper, value: unknown): number[] {
+  const fail = (expected: string): never => {
+    throw new ValueError(`optim.${optimizer}: ${hyper.name} is ${String(value)}; expected ${expected}.`)
+  }
+  if (hyper.kind === 'flag') return typeof value === 'boolean' ? [Number(value)] : fail('true or false')
+  const numbers: unknown[] = hyper.kind === 'pair' ? (Array.isArray(value) ? value : []) : [value]
+  const [low, high] = hyper.range ?? [0, Infinity]
+  const fits = (x: unknown): x is number => typeof x === 'number' && x >= low && x < high
+  if (numbers.length !== hyper.parts.length || !numbers.every(fits)) {
+    const bounds = high < Infinity ? ` in [${low}, ${high})` : low > -Infinity ? ` of at least ${low}` : ''
+    fail(hyper.kind === 'pair' ? `two numbers${bounds}` : `a finite number${bounds}`)
+  }
+  return numbers as number[]
+}
+
+/** Where the values of one group of an optimizer live in the core. */
+export interface Slot {
+  readonly optimizer: string
+  readonly id: number
+  readonly group: number
+  /** Index of each part by its name. */
+  readonly index: ReadonlyMap<string, number>
+}
+
+/** Reads a hyperparameter of a group. */
+export function read(slot: Slot, hyper: Hyper): HyperValue {
+  const numbers = hyper.parts.map((part) => native.optimizerHyper(slot.id, slot.group, indexOf(slot, part), Number.NaN))
+  if (hyper.kind === 'pair') return numbers as unknown as readonly [number, number]
+  return hyper.kind === 'flag' ? numbers[0] !== 0 : (numbers[0] ?? Number.NaN)
+}
+
+/** Writes a hyperparameter of a group; programs that were traced earlier see it in their next run. */
+export function write(slot: Slot, hyper: Hyper, value: unknown): void {
+  if (isTracing()) {
+    throw new TraceError(
+      `optim.${slot.optimizer}: ${hyper.name} was written inside a traced function, where it would be written once. ` +
+        'Write it between steps; no program is traced again for it.',
+    )
+  }
+  const numbers = encoded(slot.optimizer, hyper, value)
+  const before = read(slot, hyper)
+  if (hyper.fixed === 'nothing') {
+    if (value === before) return
+    throw new ValueError(`optim.${slot.optimizer}: ${hyper.name} is chosen when the optimizer is made.`)
+  }
+  if (hyper.fixed === 'zero' && (value === 0) !== (before === 0)) {
+    throw new ValueError(
+      `optim.${slot.optimizer}: ${hyper.name} cannot change from ${String(before)} to ${String(value)}: ` +
+        'whether there is state for it is decided when the optimizer is made.',
+    )
+  }
+  for (const [i, part] of hyper.parts.entries()) {
+    native.optimizerHyper(slot.id, slot.group, indexOf(slot, part), numbers[i] ?? Number.NaN)
+  }
+}
+
+function indexOf(slot: Slot, part: string): number {
+  const index = slot.index.get(part)
+  if (index === undefined) throw new ValueError(`optim.${slot.optimizer}: the core knows no "${part}".`)
+  return index
+}

@@ -1,0 +1,13 @@
+export { Adagrad, RMSprop, type AdagradHypers, type RMSpropHypers } from './adaptive.js'
+export { Adam, AdamW, type AdamHypers } from './adam.js'
+export { SGD, type SGDHypers } from './sgd.js'
+export { clipGradNorm, clipGradValue, type ClipOptions } from './clipping.js'
+export {
+  Optimizer,
+  OptimizerStateError,
+  type GroupOptions,
+  type OptimizerState,
+  type ParameterGroup,
+  type ParameterState,
+  type Trained,
+} from './optimizer.js'

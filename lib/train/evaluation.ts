@@ -1,0 +1,77 @@
+import type { Module } from '../nn/module.js'
+import type { Compiled } from './compiled.js'
+import { inOrder, positive, requireOptions } from './options.js'
+import { freePhase, phaseOf, runEpochs } from './runner.js'
+import { type InMemory, type Samples, type Source, sourceOf } from './source.js'
+import { evaluationStep, StepCache } from './steps.js'
+import { passOver } from './stream.js'
+
+export interface EvaluateOptions {
+  /** Samples per batch; `32` by default. A loader has its own. */
+  readonly batchSize?: number
+  /** Ends the evaluation early: it rejects with the signal's reason. */
+  readonly signal?: AbortSignal
+}
+
+const known = ['batchSize', 'signal']
+
+/** Loss and metrics over all samples, by name. */
+export async function evaluateModel(
+  model: Module,
+  compiled: Compiled,
+  samples: Samples,
+  options: EvaluateOptions,
+): Promise<{ readonly loss: number }> {
+  requireOptions('evaluate', options, known)
+  const { signal } = options
+  signal?.throwIfAborted()
+  const source = sourceOf('evaluate', samples, inOrder(positive('evaluate', 'batchSize', options.batchSize, 32)))
+  const values = await evaluated(model, compiled, source, signal)
+  const names = ['loss', ...compiled.metrics.map(({ name }) => name)]
+  return Object.fromEntries(names.map((name, i) => [name, values[i] ?? Number.NaN])) as { loss: number }
+}
+
+function evaluated(model: Module, compiled: Compiled, source: Source, signal?: AbortSignal): Promise<number[]> {
+  return source.kind === 'memory'
+    ? inMemory(model, compiled, { ...source, shuffle: false }, signal)
+    : streamed(model, compiled, source, signal)
+}
+
+async function inMemory(model: Module, compiled: Compiled, source: InMemory, signal?: AbortSignal): Promise<number[]> {
+  const { x, y } = source.samples
+  const phase = phaseOf(source, (rows) => evaluationStep(model, compiled, x, y, rows))
+  let values: readonly number[] = []
+  try {
+    await runEpochs({
+      train: null,
+      validation: phase,
+      epochs: 1,
+      initialEpoch: 0,
+      outputs: 1 + compiled.metrics.length,
+      signal,
+      onProgress: () => {},
+      onEpoch: async ({ validation }) => {
+        values = validation ?? []
+        return false
+      },
+    })
+  } finally {
+    freePhase(phase)
+  }
+  return [...values]
+}
+
+async function streamed(
+  model: Module,
+  compiled: Compiled,
+  source: Source & { kind: 'stream' },
+  signal?: AbortSignal,
+): Promise<number[]> {
+  const steps = new StepCache((x, y, rows) => evaluationStep(model, compiled, x, y, rows))
+  try {
+    const { values } = await passOver('evaluate', source, steps, 1 + compiled.metrics.length, signal, () => {})
+    return values
+  } finally {
+    steps.free()
+  }
+}

@@ -1,0 +1,223 @@
+import { ValueError } from '../errors.js'
+import { DataLoader } from '../data/index.js'
+import type { Module } from '../nn/module.js'
+import type { Compiled } from './compiled.js'
+import { type History, HistoryRecorder } from './history.js'
+import { inOrder, natural, positive, requireOptions } from './options.js'
+import { ProgressBar, type ProgressStream, type Reading, type Verbosity } from './progress.js'
+import { type EpochEnd, freePhase, type Phase, phaseOf, runEpochs } from './runner.js'
+import { type InMemory, type Input, type Samples, type Source, type Streamed, sourceOf, splitTail } from './source.js'
+import { evaluationStep, StepCache, trainingStep } from './steps.js'
+import { passOver } from './stream.js'
+
+/** The numbers of an epoch that has ended: `loss`, the metrics, and with validation data `valLoss` and so on. */
+export type EpochLogs = Readonly<Record<string, number>>
+
+/** Called after each epoch; returning (or resolving to) false ends the training. */
+export type EpochCallback = (epoch: number, logs: EpochLogs) => unknown
+
+export interface FitOptions {
+  /** How often all samples are visited; `1` by default. */
+  readonly epochs?: number
+  /** Samples per batch; `32` by default. A loader has its own. */
+  readonly batchSize?: number
+  /** Whether each epoch visits the samples in another order; `true` by default. A loader has its own order. */
+  readonly shuffle?: boolean
+  /** Share of the samples, at their end, that is kept from training and measured after each epoch. */
+  readonly validationSplit?: number
+  /** Samples that are measured after each epoch. */
+  readonly validationData?: readonly [x: Input, y: Input] | Samples
+  /** `0` prints nothing, `1` (default) a progress bar on stderr, `2` a line per epoch. */
+  readonly verbose?: Verbosity
+  /** Ends the training after the step that is running: `fit` rejects with the signal's reason. */
+  readonly signal?: AbortSignal
+  /** The number of the first epoch, where a training goes on; `0` by default. `epochs` counts from 0, as in Keras. */
+  readonly initialEpoch?: number
+  /** What the orders and random layers depend on; from the program's own random numbers by default. */
+  readonly seed?: number
+  /** One function or several. */
+  readonly onEpochEnd?: EpochCallback | readonly EpochCallback[]
+  /** Where progress goes; `process.stderr` by default. */
+  readonly progressStream?: ProgressStream
+}
+
+const known = [
+  'epochs',
+  'batchSize',
+  'shuffle',
+  'validationSplit',
+  'validationData',
+  'verbose',
+  'signal',
+  'initialEpoch',
+  'seed',
+  'onEpochEnd',
+  'progressStream',
+]
+
+/** What both ways to train share. */
+interface Training {
+  readonly model: Module
+  readonly compiled: Compiled
+  readonly names: readonly string[]
+  readonly epochs: number
+  readonly initialEpoch: number
+  readonly signal: AbortSignal | undefined
+  readonly bar: ProgressBar
+  readonly history: HistoryRecorder
+  readonly callbacks: readonly EpochCallback[]
+}
+
+/** Trains a compiled model. */
+export async function fitModel(model: Module, compiled: Compiled, samples: Samples, options: FitOptions): Promise<History> {
+  requireOptions('fit', options, known)
+  const { signal, onEpochEnd = [] } = options
+  signal?.throwIfAborted()
+  const [train, validation] = sources(samples, options)
+  const names = ['loss', ...compiled.metrics.map(({ name }) => name)]
+  const { verbose = 1, progressStream } = options
+  const training: Training = {
+    model,
+    compiled,
+    names,
+    epochs: positive('fit', 'epochs', options.epochs, 1),
+    initialEpoch: natural('fit', 'initialEpoch', options.initialEpoch, 0),
+    signal,
+    bar: new ProgressBar({ verbose, ...(progressStream === undefined ? {} : { stream: progressStream }) }),
+    history: new HistoryRecorder(names),
+    callbacks: typeof onEpochEnd === 'function' ? [onEpochEnd] : onEpochEnd,
+  }
+  // What a loop of the user's own left in the gradients would be added to those of the first step.
+  compiled.optimizer.zeroGrad()
+  try {
+    const both = train.kind === 'memory' && (validation === null || validation.kind === 'memory')
+    if (both) await fitInMemory(training, train, validation)
+    else await fitStreamed(training, train, validation)
+  } finally {
+    training.bar.close()
+  }
+  return training.history.finish()
+}
+
+function sources(samples: Samples, options: FitOptions): [train: Source, validation: Source | null] {
+  const batchSize = positive('fit', 'batchSize', options.batchSize, 32)
+  const seed = natural('fit', 'seed', options.seed, undefined)
+  const visit = { batchSize, shuffle: options.shuffle ?? true, seed }
+  const { validationSplit, validationData } = options
+  const train = sourceOf('fit', samples, visit)
+  if (samples instanceof DataLoader && seed !== undefined && train.kind === 'memory' && train.seed === undefined) {
+    return withValidation({ ...train, seed }, validationSplit, validationData, batchSize)
+  }
+  return withValidation(train, validationSplit, validationData, batchSize)
+}
+
+function withValidation(
+  train: Source,
+  share: number | undefined,
+  given: FitOptions['validationData'],
+  batchSize: number,
+): [Source, Source | null] {
+  if (share !== undefined && given !== undefined) {
+    throw new ValueError('fit: validationSplit and validationData exclude each other.')
+  }
+  if (share !== undefined && share !== 0) return splitTail(train, share)
+  if (given === undefined) return [train, null]
+  const pair = Array.isArray(given) && given.length === 2 && !('x' in (given[0] as object))
+  const samples = pair ? { x: given[0] as Input, y: given[1] as Input } : (given as Samples)
+  const validation = sourceOf('fit', samples, inOrder(batchSize))
+  return [train, validation.kind === 'memory' ? { ...validation, shuffle: false } : validation]
+}
+
+function label({ epochs }: Training, epoch: number): string {
+  return `Epoch ${epoch + 1}/${epochs}`
+}
+
+/** Records an epoch and calls the callbacks; says whether one of them ends the training. */
+async function epochEnded(
+  training: Training,
+  epoch: number,
+  steps: number,
+  values: readonly number[],
+  validation: readonly number[] | null,
+): Promise<boolean> {
+  const logs = training.history.logs(values, validation)
+  training.history.add(epoch, values, validation)
+  training.bar.end(steps, logs)
+  let stop = false
+  for (const callback of training.callbacks) {
+    if ((await callback(epoch, Object.fromEntries(logs))) === false) stop = true
+  }
+  return stop
+}
+
+function readings(training: Training, values: readonly number[]): Reading[] {
+  return training.names.map((name, i) => [name, values[i] ?? Number.NaN])
+}
+
+async function fitInMemory(training: Training, train: InMemory, validation: Source | null): Promise<void> {
+  const { model, compiled, bar, initialEpoch, epochs } = training
+  if (initialEpoch >= epochs) return
+  let trained: Phase | null = null
+  let validated: Phase | null = null
+  try {
+    const { samples } = train
+    trained = phaseOf(train, (rows) => trainingStep(model, compiled, samples.x, samples.y, rows))
+    if (validation?.kind === 'memory') {
+      const { x, y } = validation.samples
+      validated = phaseOf(validation, (rows) => evaluationStep(model, compiled, x, y, rows))
+    }
+    const steps = train.dropLast
+      ? Math.floor(samples.length / train.batchSize)
+      : Math.ceil(samples.length / train.batchSize)
+    bar.begin(label(training, initialEpoch), steps)
+    await runEpochs({
+      train: trained,
+      validation: validated,
+      epochs,
+      initialEpoch,
+      outputs: training.names.length,
+      signal: training.signal,
+      onProgress: ({ phase, step, values }) => {
+        if (phase === 'train') bar.update(step, readings(training, values))
+      },
+      onEpoch: async (event: EpochEnd) => {
+        const stop = await epochEnded(training, event.epoch, event.steps, event.values, event.validation)
+        if (!stop && event.epoch + 1 < epochs) bar.begin(label(training, event.epoch + 1), steps)
+        return stop
+      },
+    })
+  } finally {
+    freePhase(trained)
+    freePhase(validated)
+  }
+}
+
+/** Batches from JavaScript: the same loop, step by step. Samples in memory become batches too, where only one side streams. */
+async function fitStreamed(training: Training, train: Source, validation: Source | null): Promise<void> {
+  const { model, compiled, bar, signal, names } = training
+  const steps = new StepCache((x, y, rows) => trainingStep(model, compiled, x, y, rows))
+  const measures = new StepCache((x, y, rows) => evaluationStep(model, compiled, x, y, rows))
+  const [source, checked] = [streamed(train), validation === null ? null : streamed(validation)]
+  try {
+    for (let epoch = training.initialEpoch; epoch < training.epochs; epoch++) {
+      bar.begin(label(training, epoch), source.steps)
+      const pass = await passOver('fit', source, steps, names.length, signal, (step, values) =>
+        bar.update(step, readings(training, values)),
+      )
+      if (pass.steps === 0) throw new ValueError('fit: the loader gave no batch. Does it give its batches once only?')
+      signal?.throwIfAborted()
+      const seen = checked === null ? null : await passOver('fit', checked, measures, names.length, signal, () => {})
+      if (await epochEnded(training, epoch, pass.steps, pass.values, seen?.values ?? null)) return
+    }
+  } finally {
+    steps.free()
+    measures.free()
+  }
+}
+
+function streamed(source: Source): Streamed {
+  if (source.kind === 'stream') return source
+  const { samples, batchSize, shuffle, dropLast, seed } = source
+  const loader = new DataLoader(samples, { batchSize, shuffle, dropLast, ...(seed === undefined ? {} : { seed }) })
+  return { kind: 'stream', batches: loader, steps: loader.length }
+}

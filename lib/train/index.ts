@@ -1,0 +1,19 @@
+export type {
+  CompileOptions,
+  LossFunction,
+  LossName,
+  Metric,
+  MetricFunction,
+  MetricName,
+  NamedMetric,
+  OptimizerName,
+} from './compiled.js'
+export type { EvaluateOptions } from './evaluation.js'
+export type { EpochCallback, EpochLogs, FitOptions } from './fitting.js'
+export type { Curves, History, ValidationName } from './history.js'
+export { Model, type Evaluation, type MetricsOf, type WithMetrics } from './model.js'
+export type { PredictOptions } from './prediction.js'
+export type { ProgressStream, Verbosity } from './progress.js'
+export { Sequential } from './sequential.js'
+export type { Input, Loader, LoaderBatch, Samples } from './source.js'
+export type { SummaryOptions } from './summary.js'

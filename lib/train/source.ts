@@ -1,0 +1,120 @@
+import { ShapeError, ValueError } from '../errors.js'
+import { type Batch, type Dataset, DataLoader, TensorDataset, type Tensors } from '../data/index.js'
+import type { Tensor } from '../tensor.js'
+import { isTensor } from '../tensor/base.js'
+import { tensor } from '../tensor/factories.js'
+import type { TensorLike } from '../types.js'
+
+/** What a model is given: values of one input, or a list of tensors for a model with several. */
+export type Input = TensorLike | readonly Tensor[]
+
+/** A batch as loaders may give it. */
+export type LoaderBatch = { readonly x: Input; readonly y: Input } | readonly [x: Input, y: Input]
+
+/** Whatever gives batches, once per epoch: a `DataLoader`, an array of batches, an object with an iterator of its own. */
+export type Loader = Iterable<LoaderBatch> | AsyncIterable<LoaderBatch>
+
+/** Samples as one argument. */
+export type Samples = TensorDataset<Tensors, Tensors> | { readonly x: Input; readonly y: Input } | Dataset | Loader
+
+/** How samples in memory are to be visited. */
+export interface InMemory {
+  readonly kind: 'memory'
+  readonly samples: TensorDataset<Tensors, Tensors>
+  readonly batchSize: number
+  readonly shuffle: boolean
+  readonly dropLast: boolean
+  readonly seed: number | undefined
+}
+
+/** Batches that only JavaScript can make. */
+export interface Streamed {
+  readonly kind: 'stream'
+  readonly batches: Loader
+  /** Batches per epoch; 0 where nobody knows. */
+  readonly steps: number
+}
+
+export type Source = InMemory | Streamed
+
+/** What options say about visiting samples; a loader has its own. */
+export interface Visit {
+  readonly batchSize: number
+  readonly shuffle: boolean
+  readonly seed: number | undefined
+}
+
+/** Whether a first argument holds samples by itself, so that the second one is options. */
+export function holdsSamples(value: unknown): value is Samples {
+  if (typeof value !== 'object' || value === null || isTensor(value) || ArrayBuffer.isView(value)) return false
+  return !Array.isArray(value) || isBatch(value[0])
+}
+
+function isBatch(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || isTensor(value)) return false
+  return Array.isArray(value) ? value.length === 2 && value.every(isTensor) : 'x' in value && 'y' in value
+}
+
+/** Values of an input as tensors. */
+export function tensors(op: string, input: Input): Tensors {
+  if (isTensor(input)) return input
+  if (Array.isArray(input) && input.some(isTensor)) {
+    if (!input.every(isTensor)) throw new ValueError(`${op}: tensors and other values are mixed in one list.`)
+    return input
+  }
+  return tensor(input as number[])
+}
+
+/** The way to samples that were given as one argument. */
+export function sourceOf(op: string, samples: Samples, visit: Visit): Source {
+  const inMemory = (set: TensorDataset<Tensors, Tensors>): InMemory => {
+    if (set.length === 0) throw new ShapeError(`${op}: there are no samples.`)
+    return { kind: 'memory', samples: set, dropLast: false, ...visit }
+  }
+  if (samples instanceof TensorDataset) return inMemory(samples)
+  if (samples instanceof DataLoader) {
+    const { dataset, batchSize, shuffle, dropLast, seed, length } = samples
+    if (length === 0) throw new ShapeError(`${op}: the loader has no batch.`)
+    if (!(dataset instanceof TensorDataset)) return { kind: 'stream', batches: samples as Loader, steps: length }
+    return { ...inMemory(dataset), batchSize, shuffle, dropLast, seed }
+  }
+  if (Symbol.iterator in samples || Symbol.asyncIterator in samples) {
+    return { kind: 'stream', batches: samples, steps: Array.isArray(samples) ? samples.length : 0 }
+  }
+  if ('get' in samples && typeof samples.get === 'function') {
+    const loader = new DataLoader(samples, { batchSize: visit.batchSize, shuffle: visit.shuffle, ...seeded(visit.seed) })
+    return { kind: 'stream', batches: loader as Loader, steps: loader.length }
+  }
+  if ('x' in samples && 'y' in samples) return inMemory(new TensorDataset(tensors(op, samples.x), tensors(op, samples.y)))
+  throw new ValueError(`${op}: expected x and y, { x, y }, a data set or a loader.`)
+}
+
+function seeded(seed: number | undefined): { seed?: number } {
+  return seed === undefined ? {} : { seed }
+}
+
+/** Inputs and targets of a batch of a loader. */
+export function batchOf(op: string, batch: LoaderBatch): Batch<Tensors, Tensors> {
+  if (!isBatch(batch) && !Array.isArray(batch)) {
+    throw new ValueError(`${op}: a batch of the loader is neither { x, y } nor [x, y].`)
+  }
+  const [x, y] = 'x' in batch ? [batch.x, batch.y] : batch
+  return { x: tensors(op, x), y: tensors(op, y) }
+}
+
+/** Keeps the tail for validation, as Keras does: what is left is `floor(n · (1 − share))`. */
+export function splitTail(source: Source, share: number): [train: InMemory, validation: InMemory] {
+  if (!(share > 0 && share < 1)) {
+    throw new ValueError(`fit: validationSplit is ${share}; expected a share of the samples, between 0 and 1.`)
+  }
+  if (source.kind !== 'memory') {
+    throw new ValueError('fit: validationSplit needs samples in memory: give validationData beside a loader.')
+  }
+  const { samples } = source
+  const rest = Math.floor(samples.length * (1 - share))
+  if (rest === 0 || rest === samples.length) {
+    throw new ValueError(`fit: validationSplit ${share} of ${samples.length} samples leaves one side without any.`)
+  }
+  const part = (start: number, end: number): InMemory => ({ ...source, samples: samples.slice(start, end) })
+  return [part(0, rest), { ...part(rest, samples.length), shuffle: false, dropLast: false }]
+}

@@ -1,0 +1,53 @@
+import { listed } from '../data/dataset.js'
+import type { Tensor } from '../tensor.js'
+import { batchOf, type Streamed } from './source.js'
+import type { StepCache } from './steps.js'
+
+/** Means over the samples of several batches. */
+export class Means {
+  readonly #sums: number[]
+  #samples = 0
+
+  constructor(count: number) {
+    this.#sums = Array.from({ length: count }, () => 0)
+  }
+
+  add(values: readonly number[], samples: number): void {
+    for (const [i, value] of values.entries()) this.#sums[i] = (this.#sums[i] ?? 0) + value * samples
+    this.#samples += samples
+  }
+
+  /** NaN before the first batch. */
+  get values(): number[] {
+    return this.#sums.map((sum) => sum / this.#samples)
+  }
+}
+
+/** One pass over batches that JavaScript makes; each step runs off the thread. */
+export async function passOver(
+  op: string,
+  source: Streamed,
+  steps: StepCache,
+  outputs: number,
+  signal: AbortSignal | undefined,
+  onStep: (step: number, values: readonly number[]) => void,
+): Promise<{ readonly values: number[]; readonly steps: number }> {
+  const means = new Means(outputs)
+  let step = 0
+  for await (const batch of source.batches) {
+    signal?.throwIfAborted()
+    const { x, y } = batchOf(op, batch)
+    const args = [...listed(x), ...listed(y)]
+    const results = await steps.for(x, y).run(args)
+    const values = await Promise.all(results.map(readNumber))
+    means.add(values, args[0]?.shape[0] ?? 0)
+    step++
+    onStep(step, means.values)
+  }
+  return { values: means.values, steps: step }
+}
+
+async function readNumber(scalar: Tensor): Promise<number> {
+  const [value = Number.NaN] = await scalar.read()
+  return value
+}
