@@ -1,7 +1,16 @@
 import { isDetectingAnomalies } from './anomaly.js'
 import { InternalError, TraceError, ValueError } from './errors.js'
 import { Flag, Io, io, isTracing, native, recordingSites } from './native.js'
-import { allFit, eagerArguments, filled, patternOf, requireSynchronous, type Leaf, type Pattern, type Spec } from './jit/arguments.js'
+import {
+  allFit,
+  eagerArguments,
+  filled,
+  patternOf,
+  requireSynchronous,
+  type Leaf,
+  type Pattern,
+  type Spec,
+} from './jit/arguments.js'
 import { table } from './jit/explain.js'
 import { assembled, collected, mapped } from './jit/outputs.js'
 import { parameterNames } from './jit/parameter-names.js'
@@ -84,7 +93,8 @@ class Compiler {
     for (let i = 0; i < this.entries.length; i += 1) {
       const entry = this.entries[i] as Entry
       held.length = 0
-      if (entry.gradients !== gradients || !allFit(entry.patterns, args, held) || !modesHold(entry.program)) continue
+      if (entry.gradients !== gradients || !allFit(entry.patterns, args, held) || !modesHold(entry.program))
+        continue
       const outputs = this.#attempt(entry, args)
       if (outputs === null) continue
       if (i > 0) {
@@ -112,25 +122,36 @@ class Compiler {
   #traceAndRun(args: readonly unknown[], gradients: boolean): unknown {
     const leaves: Leaf[] = []
     const patterns = this.#patterns(args, leaves)
-    const program = traced(leaves, (inputs) => this.fn(...patterns.map((pattern) => filled(pattern, inputs))), {
-      keepGrads: this.options.keepGrads === true,
-      sites: this.#verify,
-    })
+    const program = traced(
+      leaves,
+      (inputs) => this.fn(...patterns.map((pattern) => filled(pattern, inputs))),
+      {
+        keepGrads: this.options.keepGrads === true,
+        sites: this.#verify,
+      },
+    )
     this.traces += 1
     const entry: Entry = { program, patterns, gradients }
     this.entries.unshift(entry)
     for (const { program: old } of this.entries.splice(KEPT)) free(old)
     this.#warnWhenMany()
-    if (!allFit(patterns, args, [])) throw located(InternalError, 'jit: a program does not fit the arguments that it was traced with.')
+    if (!allFit(patterns, args, []))
+      throw located(InternalError, 'jit: a program does not fit the arguments that it was traced with.')
     const outputs = this.#attempt(entry, args)
-    if (outputs === null) throw located(InternalError, 'jit: a program does not fit the state that it was traced with.')
+    if (outputs === null)
+      throw located(InternalError, 'jit: a program does not fit the state that it was traced with.')
     return this.#result(entry, outputs, args)
   }
 
   #patterns(args: readonly unknown[], leaves: Leaf[]): Pattern[] {
     return args.map((arg, i) => {
       const rest = this.#names.at(-1)?.startsWith('...') === true && i >= this.#names.length - 1
-      return patternOf(arg, rest ? `argument ${i}` : (this.#names[i] ?? `argument ${i}`), this.#statics, leaves)
+      return patternOf(
+        arg,
+        rest ? `argument ${i}` : (this.#names[i] ?? `argument ${i}`),
+        this.#statics,
+        leaves,
+      )
     })
   }
 
@@ -150,7 +171,9 @@ class Compiler {
     const patterns = this.#patterns(args, leaves)
     const result = this.fn(...eagerArguments(patterns, leaves))
     requireSynchronous(result)
-    return mapped(result, (tensor) => ((flagsOf(tensor) & (Flag.requiresGrad | Flag.leaf)) === Flag.requiresGrad ? tensor.detach() : tensor))
+    return mapped(result, (tensor) =>
+      (flagsOf(tensor) & (Flag.requiresGrad | Flag.leaf)) === Flag.requiresGrad ? tensor.detach() : tensor,
+    )
   }
 
   /** Runs the program and then the function itself from the same state, and has the core compare the bits. */
@@ -202,9 +225,12 @@ function writeHandles(tensors: readonly Tensor[]): void {
 function argumentAt(patterns: readonly Pattern[], args: readonly unknown[], index: number): unknown {
   const search = (pattern: Pattern, value: unknown): unknown => {
     if (pattern.kind === 'tensor') return pattern.index === index ? value : undefined
-    if (pattern.kind === 'array') return firstFound(pattern.items, (i) => search(pattern.items[i] as Pattern, (value as unknown[])[i]))
+    if (pattern.kind === 'array')
+      return firstFound(pattern.items, (i) => search(pattern.items[i] as Pattern, (value as unknown[])[i]))
     if (pattern.kind === 'record')
-      return firstFound(pattern.items, (i) => search(pattern.items[i] as Pattern, (value as Record<string, unknown>)[pattern.keys[i] as string]))
+      return firstFound(pattern.items, (i) =>
+        search(pattern.items[i] as Pattern, (value as Record<string, unknown>)[pattern.keys[i] as string]),
+      )
     return undefined
   }
   return firstFound(patterns, (i) => search(patterns[i] as Pattern, args[i]))
@@ -243,7 +269,10 @@ export function jit<Args extends readonly never[] | readonly unknown[], Result>(
 ): CompiledFunction<Args, Result> {
   if (typeof fn !== 'function') throw located(ValueError, `jit: ${shown(fn)}; expected a function.`)
   if (fn.constructor.name === 'AsyncFunction' || fn.constructor.name.endsWith('GeneratorFunction'))
-    throw located(TraceError, `jit: an ${fn.constructor.name}; expected a synchronous function. Await before or after the call, not in it.`)
+    throw located(
+      TraceError,
+      `jit: an ${fn.constructor.name}; expected a synchronous function. Await before or after the call, not in it.`,
+    )
   const name = fn.name === '' ? 'jit' : fn.name
   const compiler = new Compiler(fn as unknown as (...args: unknown[]) => unknown, name, options)
   const compiled = (...args: unknown[]): unknown => compiler.call(args)
@@ -260,7 +289,8 @@ export function jit<Args extends readonly never[] | readonly unknown[], Result>(
 
 function explained(compiler: Compiler): string {
   const last = compiler.entries[0]
-  if (last === undefined) throw located(ValueError, `explain: ${compiler.name} has not been called yet; expected a call before.`)
+  if (last === undefined)
+    throw located(ValueError, `explain: ${compiler.name} has not been called yet; expected a call before.`)
   return table(compiler.name, native.explain(last.program.id))
 }
 
@@ -278,9 +308,16 @@ export interface TracedProgram {
 }
 
 /** @internal Traces `fn` for tensors of the given element types and shapes; it returns the tensors to output, as an array. */
-export function traceProgram(fn: (...args: Tensor[]) => readonly Tensor[], specs: readonly Spec[], options: { readonly keepGrads?: boolean } = {}): TracedProgram {
+export function traceProgram(
+  fn: (...args: Tensor[]) => readonly Tensor[],
+  specs: readonly Spec[],
+  options: { readonly keepGrads?: boolean } = {},
+): TracedProgram {
   const args = specs.map((value, i) => ({ value, name: `argument ${i}` }))
-  const program = traced(args, (inputs) => fn(...inputs), { keepGrads: options.keepGrads === true, sites: false })
+  const program = traced(args, (inputs) => fn(...inputs), {
+    keepGrads: options.keepGrads === true,
+    sites: false,
+  })
   return {
     id: program.id,
     outputs: program.outputs,

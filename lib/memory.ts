@@ -93,3 +93,27 @@ export interface MemoryInfo {
 export function memory(): MemoryInfo {
   return JSON.parse(native.memory()) as MemoryInfo
 }
+
+/** What {@link deviceInfo} reports. */
+export interface DeviceInfo {
+  /** The backend's name. */
+  readonly name: string
+  /** The instruction set that its kernels use: 'avx512', 'avx2' or 'portable'. */
+  readonly isa: string
+  /** Threads that a kernel may use. */
+  readonly threads: number
+}
+
+/**
+ * Reports what computes: `NEUROXIDE_ISA` and `NEUROXIDE_THREADS` change it, the results never.
+ *
+ * @returns backend, instruction set and threads
+ * @example
+ * ```ts
+ * import { deviceInfo } from 'neuroxide'
+ * console.log(deviceInfo().threads >= 1) // true
+ * ```
+ */
+export function deviceInfo(): DeviceInfo {
+  return JSON.parse(native.device()) as DeviceInfo
+}

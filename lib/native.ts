@@ -2,7 +2,7 @@ import { loadNative } from './loader.js'
 import { callerSite, translated } from './errors.js'
 import type { DType } from './types.js'
 
-/** A number that stands for something in the core: slot and generation in one; never zero. */
+/** A number that stands for something in the core: slot and generation in one; never negative. */
 export type Handle = number
 
 /** Stands where a handle could be and none is. */
@@ -70,7 +70,6 @@ export interface Native {
   runAsync(program: number, outs: object[], count: number): Promise<Float64Array>
   programFree(program: number): void
   explain(program: number): string
-  programInfo(program: number): string
   optimizerCreate(kind: string, hypers: Float64Array, count: number, groupOf: Int32Array): number
   optimizerHyper(id: number, group: number, index: number, value: number): number
   optimizerStep(id: number): void

@@ -1,6 +1,15 @@
 import { ValueError } from './errors.js'
 import { Flag, Io, io, native } from './native.js'
-import { type TensorBase, detachHandle, flagsOf, isTensor, located, requireList, swapCreated } from './tensor/base.js'
+import {
+  DEAD,
+  type TensorBase,
+  detachHandle,
+  flagsOf,
+  isTensor,
+  located,
+  requireList,
+  swapCreated,
+} from './tensor/base.js'
 
 /** How many levels of objects are searched for tensors that a scope has to keep. */
 const DEPTH = 32
@@ -37,7 +46,10 @@ export function scope<T>(fn: () => T): T {
   }
   swapCreated(outer)
   if (result instanceof Promise)
-    throw located(ValueError, 'scope: the function returned a Promise; expected a synchronous function. What it makes later would not belong to the scope.')
+    throw located(
+      ValueError,
+      'scope: the function returned a Promise; expected a synchronous function. What it makes later would not belong to the scope.',
+    )
   const kept = new Set<unknown>()
   gather(result, kept, DEPTH)
   if (outer !== null) for (const tensor of made) if (kept.has(tensor)) outer.push(tensor)
@@ -49,7 +61,8 @@ function gather(value: unknown, seen: Set<unknown>, depth: number): void {
   if (typeof value !== 'object' || value === null || seen.has(value) || depth === 0) return
   seen.add(value)
   if (isTensor(value) || ArrayBuffer.isView(value)) return
-  if (value instanceof Map) for (const [key, entry] of value) [key, entry].forEach((part) => gather(part, seen, depth - 1))
+  if (value instanceof Map)
+    for (const [key, entry] of value) [key, entry].forEach((part) => gather(part, seen, depth - 1))
   else if (value instanceof Set) for (const entry of value) gather(entry, seen, depth - 1)
   for (const key of Reflect.ownKeys(value)) {
     const property = Object.getOwnPropertyDescriptor(value, key)
@@ -62,7 +75,7 @@ function release(made: readonly TensorBase[], kept: ReadonlySet<unknown>): void 
   for (const tensor of made) {
     if (kept.has(tensor) || isParameter(tensor)) continue
     const handle = detachHandle(tensor)
-    if (handle === 0) continue
+    if (handle === DEAD) continue
     requireList(count + 1)
     io[Io.list + count] = handle
     count += 1

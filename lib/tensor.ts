@@ -5,6 +5,7 @@ import { Flag, Io, NONE, io, isTracing, native, type Handle } from './native.js'
 import { formatted } from './tensor/print.js'
 import { at } from './tensor/at.js'
 import {
+  DEAD,
   adopt,
   adoptAs,
   apply1,
@@ -60,7 +61,11 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> extends Vi
         TraceError,
         'requiresGrad: written while a jitted function is traced; expected writes before the call only. It would happen once, not at each call.',
       )
-    if (on && !isFloat(this.dtype)) throw located(GradError, `requiresGrad: a tensor of ${this.dtype}; expected f32 or f64. Integers have no gradients.`)
+    if (on && !isFloat(this.dtype))
+      throw located(
+        GradError,
+        `requiresGrad: a tensor of ${this.dtype}; expected f32 or f64. Integers have no gradients.`,
+      )
     if (((flagsOf(this) & Flag.requiresGrad) !== 0) === on) return
     native.setRequiresGrad(handle, on)
     setFlag(this, Flag.requiresGrad, on)
@@ -93,7 +98,8 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> extends Vi
    * @throws ShapeError where `gradient` is left out or has another shape
    */
   backward(gradient?: TensorLike | null, options: { readonly retainGraph?: boolean } = {}): void {
-    const seed = gradient === undefined || gradient === null ? null : asTensor(gradient, 'backward', this.dtype)
+    const seed =
+      gradient === undefined || gradient === null ? null : asTensor(gradient, 'backward', this.dtype)
     native.backward(handleOf(this), seed === null ? NONE : handleOf(seed), options.retainGraph === true)
   }
 
@@ -130,7 +136,10 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> extends Vi
     requireReadable(this, 'item')
     const handle = handleOf(this)
     if (this.numel !== 1)
-      throw located(ShapeError, `item: shape [${this.shape.join(', ')}]; expected one element. Use toArray() or at(…).item().`)
+      throw located(
+        ShapeError,
+        `item: shape [${this.shape.join(', ')}]; expected one element. Use toArray() or at(…).item().`,
+      )
     const data = arrayFor(this.dtype, 1)
     native.read(handle, data)
     const value = data[0] as number
@@ -175,13 +184,13 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> extends Vi
   /** Gives the memory back now; the tensor cannot be used afterwards. Never necessary. */
   dispose(): void {
     const handle = detachHandle(this)
-    if (handle !== 0) native.release(handle)
+    if (handle !== DEAD) native.release(handle)
   }
 
   /** Whether the tensor was disposed of, or the core holds it no more. */
   get isDisposed(): boolean {
     const handle = rawHandle(this)
-    return handle === 0 || !native.alive(handle)
+    return handle === DEAD || !native.alive(handle)
   }
 
   [Symbol.dispose](): void {
@@ -245,14 +254,21 @@ function argumentName(tensor: Tensor): string | null {
 }
 
 /** @internal Tells the names of the number arguments of a trace; returns those told before. */
-export function swapArgumentNames(names: ReadonlyMap<Tensor, string> | null): ReadonlyMap<Tensor, string> | null {
+export function swapArgumentNames(
+  names: ReadonlyMap<Tensor, string> | null,
+): ReadonlyMap<Tensor, string> | null {
   const previous = argumentNames
   argumentNames = names
   return previous
 }
 
 /** @internal Makes `out`, a blank tensor of a derived class, a leaf with storage of its own that holds the values of `source`. */
-export function adoptParameter<T extends Tensor>(out: T, source: Tensor, order: readonly number[], requiresGrad: boolean): T {
+export function adoptParameter<T extends Tensor>(
+  out: T,
+  source: Tensor,
+  order: readonly number[],
+  requiresGrad: boolean,
+): T {
   if (isTracing())
     throw located(
       TraceError,
@@ -299,14 +315,23 @@ export function grad<const Xs extends readonly Tensor[]>(
   const seed = options.gradient === undefined ? null : asTensor(options.gradient, 'grad', y.dtype)
   const outs = xs.map(() => blank())
   for (let i = 0; i < xs.length; i += 1) io[Io.list + i] = handleOf(xs[i] as Tensor)
-  native.gradients(outs, handleOf(y), seed === null ? NONE : handleOf(seed), xs.length, options.retainGraph === true)
+  native.gradients(
+    outs,
+    handleOf(y),
+    seed === null ? NONE : handleOf(seed),
+    xs.length,
+    options.retainGraph === true,
+  )
   const handles = Array.from(io.subarray(Io.list, Io.list + xs.length))
   const traced = io[Io.tracing] === 0 ? 0 : Flag.traced
   return outs.map((out, i) => {
     const x = xs[i] as Tensor
     const handle = handles[i] as Handle
     if (handle === NONE)
-      throw located(GradError, `grad: the tensor does not depend on entry ${i} of shape [${x.shape.join(', ')}]; expected that it does.`)
+      throw located(
+        GradError,
+        `grad: the tensor does not depend on entry ${i} of shape [${x.shape.join(', ')}]; expected that it does.`,
+      )
     return adoptAs(out, handle, x.dtype, Flag.leaf | traced, x.shape)
   }) as { -readonly [I in keyof Xs]: Xs[I] extends Tensor<infer S, infer D> ? Tensor<S, D> : Tensor }
 }
@@ -340,7 +365,11 @@ export function valueAndGrad<Xs extends readonly Tensor[], R extends Tensor>(
 function differentiable(x: Tensor): Tensor {
   if (!isTensor(x)) throw located(ValueError, `valueAndGrad: ${shown(x)} as argument; expected tensors only.`)
   if ((flagsOf(x) & Flag.requiresGrad) !== 0) return x
-  if (!isFloat(x.dtype)) throw located(GradError, `valueAndGrad: an argument of ${x.dtype}; expected f32 or f64. Integers have no gradients.`)
+  if (!isFloat(x.dtype))
+    throw located(
+      GradError,
+      `valueAndGrad: an argument of ${x.dtype}; expected f32 or f64. Integers have no gradients.`,
+    )
   const leaf = x.detach()
   native.setRequiresGrad(handleOf(leaf), true)
   setFlag(leaf, Flag.requiresGrad, true)
@@ -400,12 +429,24 @@ export function zeroGradients(leaves: readonly Tensor[]): void {
 }
 
 /** @internal What made a prediction: the softmax or sigmoid (or else) behind a tensor, its input, and the layer's path. */
-export function producerOf(tensor: Tensor, axis?: number): { kind: 'unknown' | 'softmax' | 'sigmoid' | 'linear' | 'logSoftmax'; logits: Tensor | null; path: string } {
+export function producerOf(
+  tensor: Tensor,
+  axis?: number,
+): {
+  kind: 'unknown' | 'softmax' | 'sigmoid' | 'linear' | 'logSoftmax'
+  logits: Tensor | null
+  path: string
+} {
   const out = blank()
   const handle = native.producer(out, handleOf(tensor), axis ?? NaN)
-  const kind = (['unknown', 'softmax', 'sigmoid', 'linear', 'logSoftmax'] as const)[io[Io.list] as number] ?? 'unknown'
+  const kind =
+    (['unknown', 'softmax', 'sigmoid', 'linear', 'logSoftmax'] as const)[io[Io.list] as number] ?? 'unknown'
   const path = io[Io.list + 1] as number
-  return { kind, logits: handle === NONE ? null : adopt(out, handle), path: path === 0 ? '' : native.pathName(path) }
+  return {
+    kind,
+    logits: handle === NONE ? null : adopt(out, handle),
+    path: path === 0 ? '' : native.pathName(path),
+  }
 }
 
 /**
@@ -422,3 +463,22 @@ export function producerOf(tensor: Tensor, axis?: number): { kind: 'unknown' | '
  * ```
  */
 export { isTensor } from './tensor/base.js'
+
+export {
+  arange,
+  bernoulli,
+  eye,
+  fromTypedArray,
+  full,
+  fullLike,
+  linspace,
+  ones,
+  onesLike,
+  rand,
+  randint,
+  randn,
+  randperm,
+  tensor,
+  zeros,
+  zerosLike,
+} from './tensor/factories.js'

@@ -36,32 +36,43 @@ export type TypedArray =
   | Float64Array
   | BigInt64Array
 
+// What depends on the shape or the element type of a tensor is looked up in maps and not decided by conditions: so the
+// compiler sees that a tensor of a special shape or element type is a tensor.
+
+interface TypedArrays {
+  bool: Uint8Array<ArrayBuffer>
+  u8: Uint8Array<ArrayBuffer>
+  i32: Int32Array<ArrayBuffer>
+  f32: Float32Array<ArrayBuffer>
+  f64: Float64Array<ArrayBuffer>
+}
+
 /** What {@link Tensor.toTypedArray} gives for an element type. */
-export type TypedArrayOf<D extends DType> = D extends 'f32'
-  ? Float32Array<ArrayBuffer>
-  : D extends 'f64'
-    ? Float64Array<ArrayBuffer>
-    : D extends 'i32'
-      ? Int32Array<ArrayBuffer>
-      : Uint8Array<ArrayBuffer>
+export type TypedArrayOf<D extends DType> = TypedArrays[D]
+
+interface Elements {
+  bool: boolean
+  u8: number
+  i32: number
+  f32: number
+  f64: number
+}
 
 /** What one element reads as in JavaScript. */
-export type ElementOf<D extends DType> = D extends 'bool' ? boolean : number
+export type ElementOf<D extends DType> = Elements[D]
+
+interface Ranks<E> {
+  0: E
+  1: E[]
+  2: E[][]
+  3: E[][][]
+  4: E[][][][]
+  5: E[][][][][]
+  [rank: number]: NestedArray<E>
+}
 
 /** The nested arrays that a tensor of a shape reads as. */
-export type ArrayOf<S extends Shape, E> = number extends S['length']
-  ? NestedArray<E>
-  : S extends readonly []
-    ? E
-    : S extends readonly [number]
-      ? E[]
-      : S extends readonly [number, number]
-        ? E[][]
-        : S extends readonly [number, number, number]
-          ? E[][][]
-          : S extends readonly [number, number, number, number]
-            ? E[][][][]
-            : NestedArray<E>
+export type ArrayOf<S extends Shape, E> = Ranks<E>[S['length']]
 
 /** What is accepted wherever a tensor is: numbers adapt to the element type of the tensor that they meet. */
 export type TensorLike = Tensor | number | boolean | readonly NestedArray<number | boolean>[] | TypedArray
@@ -101,41 +112,53 @@ export type DTypeOfValues<V, Depth extends unknown[] = []> = Depth['length'] ext
                   : DTypeOfValues<Inner, [...Depth, 0]>
                 : DType
 
+interface Floats {
+  bool: 'f32'
+  u8: 'f32'
+  i32: 'f32'
+  f32: 'f32'
+  f64: 'f64'
+}
+
 /** Element type of ops whose results have fractions: floats keep theirs, everything else becomes f32. */
-export type FloatOf<D extends DType> = D extends FloatDType ? D : 'f32'
+export type FloatOf<D extends DType> = Floats[D]
+
+interface Sums {
+  bool: 'i32'
+  u8: 'i32'
+  i32: 'i32'
+  f32: 'f32'
+  f64: 'f64'
+}
 
 /** Element type of sums: bool, u8 and i32 are summed as i32. */
-export type SumOf<D extends DType> = D extends FloatDType ? D : 'i32'
+export type SumOf<D extends DType> = Sums[D]
 
-/** The wider of two element types, in the order bool, u8, i32, f32, f64. */
-export type Wider<A extends DType, B extends DType> = 'f64' extends A | B
-  ? 'f64'
-  : 'f32' extends A | B
-    ? 'f32'
-    : 'i32' extends A | B
-      ? 'i32'
-      : 'u8' extends A | B
-        ? 'u8'
-        : 'bool'
+interface WithNumber {
+  bool: 'i32' | 'f32'
+  u8: 'u8' | 'f32'
+  i32: 'i32' | 'f32'
+  f32: 'f32'
+  f64: 'f64'
+}
 
-type IsSingle<D extends DType> = [DType] extends [D] ? false : true
+interface WithTensor {
+  bool: { bool: 'bool'; u8: 'u8'; i32: 'i32'; f32: 'f32'; f64: 'f64' }
+  u8: { bool: 'u8'; u8: 'u8'; i32: 'i32'; f32: 'f32'; f64: 'f64' }
+  i32: { bool: 'i32'; u8: 'i32'; i32: 'i32'; f32: 'f32'; f64: 'f64' }
+  f32: { bool: 'f32'; u8: 'f32'; i32: 'f32'; f32: 'f32'; f64: 'f64' }
+  f64: { bool: 'f64'; u8: 'f64'; i32: 'f64'; f32: 'f64'; f64: 'f64' }
+}
 
 /** Element type of an arithmetic op of a tensor and something else. */
-export type Promoted<D extends DType, Other> =
-  IsSingle<D> extends true
-    ? Other extends { readonly dtype: infer E extends DType }
-      ? IsSingle<E> extends true
-        ? Wider<D, E>
-        : DType
-      : Other extends number
-        ? D extends FloatDType
-          ? D
-          : DType
-        : DType
+export type Promoted<D extends DType, Other> = Other extends { readonly dtype: infer E extends DType }
+  ? WithTensor[D][E]
+  : Other extends number
+    ? WithNumber[D]
     : DType
 
 /** Element type of a quotient: integers divide to f32. */
-export type Quotient<D extends DType, Other> = FloatOf<Promoted<D, Other>>
+export type Quotient<D extends DType, Other> = Floats[Promoted<D, Other>]
 
 /** Shape of an elementwise op: that of the tensor when it meets a number, else whatever the two broadcast to. */
 export type Broadcast<S extends Shape, Other> = Other extends number | boolean ? S : Shape
@@ -165,3 +188,24 @@ export type AtIndex =
   | null
   | '...'
   | Tensor
+
+/** What an elementwise op gives that keeps the element type. */
+export type Same<X> = X extends Tensor<infer S, infer D> ? Tensor<S, D> : Tensor
+
+/** What an elementwise op gives whose results have fractions. */
+export type Floating<X> = X extends Tensor<infer S, infer D> ? Tensor<S, FloatOf<D>> : Tensor
+
+/** What an elementwise test gives. */
+export type Truth<X> = X extends Tensor<infer S> ? Tensor<S, 'bool'> : Tensor<Shape, 'bool'>
+
+/** What an arithmetic op of two values gives. */
+export type Joined<A, B> =
+  A extends Tensor<infer S, infer D> ? Tensor<Broadcast<S, B>, Promoted<D, B>> : Tensor
+
+/** What a division of two values gives. */
+export type Divided<A, B> =
+  A extends Tensor<infer S, infer D> ? Tensor<Broadcast<S, B>, Quotient<D, B>> : Tensor
+
+/** What a comparison of two values gives. */
+export type Compared<A, B> =
+  A extends Tensor<infer S> ? Tensor<Broadcast<S, B>, 'bool'> : Tensor<Shape, 'bool'>

@@ -7,7 +7,13 @@ import type { DType, Shape } from '../types.js'
 
 /** What an argument of a jitted function looked like when the function was traced. */
 export type Pattern =
-  | { readonly kind: 'tensor'; readonly index: number; readonly dtype: DType; readonly shape: Shape; readonly requiresGrad: boolean }
+  | {
+      readonly kind: 'tensor'
+      readonly index: number
+      readonly dtype: DType
+      readonly shape: Shape
+      readonly requiresGrad: boolean
+    }
   | { readonly kind: 'number'; readonly index: number; readonly integral: boolean }
   | { readonly kind: 'same'; readonly value: unknown }
   | { readonly kind: 'array'; readonly items: readonly Pattern[] }
@@ -37,11 +43,19 @@ function normalized(value: unknown): unknown {
 }
 
 /** The pattern of an argument; tensors and numbers in it are appended to `leaves`. */
-export function patternOf(given: unknown, name: string, statics: ReadonlySet<string>, leaves: Leaf[]): Pattern {
+export function patternOf(
+  given: unknown,
+  name: string,
+  statics: ReadonlySet<string>,
+  leaves: Leaf[],
+): Pattern {
   const value = normalized(given)
   if (isTensor(value)) {
     if (statics.has(name))
-      throw located(ValueError, `jit: the argument ${name} is static and a tensor; expected a number, a string or a boolean there.`)
+      throw located(
+        ValueError,
+        `jit: the argument ${name} is static and a tensor; expected a number, a string or a boolean there.`,
+      )
     leaves.push({ value, name })
     const requiresGrad = (flagsOf(value) & Flag.requiresGrad) !== 0
     return { kind: 'tensor', index: leaves.length - 1, dtype: value.dtype, shape: value.shape, requiresGrad }
@@ -51,18 +65,34 @@ export function patternOf(given: unknown, name: string, statics: ReadonlySet<str
     return { kind: 'number', index: leaves.length - 1, integral: isIntegral(value) }
   }
   if (Array.isArray(value))
-    return { kind: 'array', items: value.map((item, i) => patternOf(item, `${name}[${i}]`, inherited(statics, name, `${name}[${i}]`), leaves)) }
+    return {
+      kind: 'array',
+      items: value.map((item, i) =>
+        patternOf(item, `${name}[${i}]`, inherited(statics, name, `${name}[${i}]`), leaves),
+      ),
+    }
   if (isPlainRecord(value)) {
     const keys = Object.keys(value)
-    const items = keys.map((key) => patternOf(value[key], `${name}.${key}`, inherited(statics, name, `${name}.${key}`, key), leaves))
+    const items = keys.map((key) =>
+      patternOf(value[key], `${name}.${key}`, inherited(statics, name, `${name}.${key}`, key), leaves),
+    )
     return { kind: 'record', keys, items }
   }
-  if (value instanceof Promise) throw located(ValueError, `jit: the argument ${name} is a Promise; expected its result. Await it before the call.`)
+  if (value instanceof Promise)
+    throw located(
+      ValueError,
+      `jit: the argument ${name} is a Promise; expected its result. Await it before the call.`,
+    )
   return { kind: 'same', value }
 }
 
 /** An entry of a static argument is static; so is one whose own key is named. */
-function inherited(statics: ReadonlySet<string>, outer: string, inner: string, key?: string): ReadonlySet<string> {
+function inherited(
+  statics: ReadonlySet<string>,
+  outer: string,
+  inner: string,
+  key?: string,
+): ReadonlySet<string> {
   const named = statics.has(outer) || (key !== undefined && statics.has(key))
   return named && !statics.has(inner) ? new Set([...statics, inner]) : statics
 }
@@ -104,7 +134,8 @@ export function fits(pattern: Pattern, value: unknown, held: Tensor[]): boolean 
 /** The same for a list of arguments. */
 export function allFit(patterns: readonly Pattern[], values: readonly unknown[], held: Tensor[]): boolean {
   if (patterns.length !== values.length) return false
-  for (let i = 0; i < patterns.length; i += 1) if (!fits(patterns[i] as Pattern, values[i], held)) return false
+  for (let i = 0; i < patterns.length; i += 1)
+    if (!fits(patterns[i] as Pattern, values[i], held)) return false
   return true
 }
 
@@ -123,7 +154,9 @@ export function filled(pattern: Pattern, leaves: readonly Tensor[]): unknown {
     case 'array':
       return pattern.items.map((item) => filled(item, leaves))
     default:
-      return Object.fromEntries(pattern.keys.map((key, i) => [key, filled(pattern.items[i] as Pattern, leaves)]))
+      return Object.fromEntries(
+        pattern.keys.map((key, i) => [key, filled(pattern.items[i] as Pattern, leaves)]),
+      )
   }
 }
 
@@ -137,7 +170,11 @@ export function eagerArguments(patterns: readonly Pattern[], leaves: readonly Le
 export function writeSpecs(leaves: readonly { readonly value: Tensor | number | Spec }[]): void {
   let at: number = Io.list
   const put = (value: number): void => {
-    if (at >= io.length) throw located(ValueError, `jit: ${leaves.length} arguments; expected fewer. Join them with stack or concat.`)
+    if (at >= io.length)
+      throw located(
+        ValueError,
+        `jit: ${leaves.length} arguments; expected fewer. Join them with stack or concat.`,
+      )
     io[at] = value
     at += 1
   }
@@ -155,7 +192,10 @@ export interface Spec {
 }
 
 /** Gives the tensors that stand for the arguments inside a trace their handles and descriptions. */
-export function adoptArguments(outs: readonly Tensor[], leaves: readonly { readonly value: Tensor | number | Spec }[]): void {
+export function adoptArguments(
+  outs: readonly Tensor[],
+  leaves: readonly { readonly value: Tensor | number | Spec }[],
+): void {
   const handles = Array.from(io.subarray(Io.list, Io.list + outs.length))
   outs.forEach((out, i) => {
     const value = leaves[i]?.value as Tensor | number | Spec
@@ -176,6 +216,13 @@ export function blanks(count: number): Tensor[] {
 
 /** Throws where an async function or its Promise is met: its ops would run after the trace has ended. */
 export function requireSynchronous(result: unknown): void {
-  if (typeof result === 'object' && result !== null && typeof (result as { then?: unknown }).then === 'function')
-    throw located(TraceError, `jit: the function returned ${shown(result)}; expected a synchronous function. Await before or after the call, not in it.`)
+  if (
+    typeof result === 'object' &&
+    result !== null &&
+    typeof (result as { then?: unknown }).then === 'function'
+  )
+    throw located(
+      TraceError,
+      `jit: the function returned ${shown(result)}; expected a synchronous function. Await before or after the call, not in it.`,
+    )
 }

@@ -28,11 +28,15 @@ export function table(name: string, text: string): string {
     step.offset === null ? '-' : String(step.offset),
     step.path,
   ])
-  const widths = heads.map((head, column) => Math.max(head.length, ...rows.map((row) => (row[column] as string).length)))
+  const widths = heads.map((head, column) =>
+    Math.max(head.length, ...rows.map((row) => (row[column] as string).length)),
+  )
   const isNumber = (column: number): boolean => column === 3 || column === 4
   const line = (cells: readonly string[]): string =>
     cells
-      .map((cell, column) => (isNumber(column) ? cell.padStart(widths[column] as number) : cell.padEnd(widths[column] as number)))
+      .map((cell, column) =>
+        isNumber(column) ? cell.padStart(widths[column] as number) : cell.padEnd(widths[column] as number),
+      )
       .join('  ')
       .trimEnd()
   return [

@@ -22,7 +22,8 @@ export function templateOf(result: unknown, parameters: readonly Tensor[], outpu
     outputs.push(result)
     return { kind: 'output', index: outputs.length - 1 }
   }
-  if (Array.isArray(result)) return { kind: 'array', items: result.map((item) => templateOf(item, parameters, outputs)) }
+  if (Array.isArray(result))
+    return { kind: 'array', items: result.map((item) => templateOf(item, parameters, outputs)) }
   if (isPlainRecord(result)) {
     const keys = Object.keys(result)
     return { kind: 'record', keys, items: keys.map((key) => templateOf(result[key], parameters, outputs)) }
@@ -31,7 +32,11 @@ export function templateOf(result: unknown, parameters: readonly Tensor[], outpu
 }
 
 /** The result of a run. `argument` gives the tensor that the caller passed at a place. */
-export function assembled(template: Template, outputs: readonly Tensor[], argument: (index: number) => unknown): unknown {
+export function assembled(
+  template: Template,
+  outputs: readonly Tensor[],
+  argument: (index: number) => unknown,
+): unknown {
   switch (template.kind) {
     case 'output':
       return outputs[template.index]
@@ -54,14 +59,17 @@ export function assembled(template: Template, outputs: readonly Tensor[], argume
 /** The tensors of a result that a function returned when it ran without a program, in the order of the outputs. */
 export function collected(template: Template, result: unknown, into: Tensor[]): void {
   if (template.kind === 'output' && isTensor(result)) into[template.index] = result
-  else if (template.kind === 'array' && Array.isArray(result)) template.items.forEach((item, i) => collected(item, result[i], into))
-  else if (template.kind === 'record' && isPlainRecord(result)) template.keys.forEach((key, i) => collected(template.items[i] as Template, result[key], into))
+  else if (template.kind === 'array' && Array.isArray(result))
+    template.items.forEach((item, i) => collected(item, result[i], into))
+  else if (template.kind === 'record' && isPlainRecord(result))
+    template.keys.forEach((key, i) => collected(template.items[i] as Template, result[key], into))
 }
 
 /** A result with every tensor replaced. */
 export function mapped(result: unknown, change: (tensor: Tensor) => Tensor): unknown {
   if (isTensor(result)) return change(result)
   if (Array.isArray(result)) return result.map((item) => mapped(item, change))
-  if (isPlainRecord(result)) return Object.fromEntries(Object.entries(result).map(([key, value]) => [key, mapped(value, change)]))
+  if (isPlainRecord(result))
+    return Object.fromEntries(Object.entries(result).map(([key, value]) => [key, mapped(value, change)]))
   return result
 }

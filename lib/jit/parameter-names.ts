@@ -1,7 +1,10 @@
 /** Names of a function's parameters as its source has them; destructured ones are named by their place. */
 export function parameterNames(fn: (...args: never[]) => unknown): string[] {
   const list = parameterList(Function.prototype.toString.call(fn))
-  return list.map((parameter, index) => /^(?:\.\.\.)?\s*([\p{L}_$][\p{L}\p{N}_$]*)/u.exec(parameter)?.[1] ?? `argument ${index}`)
+  return list.map(
+    (parameter, index) =>
+      /^(?:\.\.\.)?\s*([\p{L}_$][\p{L}\p{N}_$]*)/u.exec(parameter)?.[1] ?? `argument ${index}`,
+  )
 }
 
 function parameterList(source: string): string[] {
@@ -19,7 +22,9 @@ function splitAtCommas(text: string, start: number): string[] {
   let depth = 0
   let piece = ''
   for (let at = start; at < text.length; at += 1) {
-    const comment = /^(?:\/\*[\s\S]*?\*\/|\/\/[^\n]*)/.exec(text.slice(at, at + 2) === '/*' || text.slice(at, at + 2) === '//' ? text.slice(at) : '')
+    const comment = /^(?:\/\*[\s\S]*?\*\/|\/\/[^\n]*)/.exec(
+      text.slice(at, at + 2) === '/*' || text.slice(at, at + 2) === '//' ? text.slice(at) : '',
+    )
     if (comment) {
       at += comment[0].length - 1
       continue

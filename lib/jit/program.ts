@@ -38,7 +38,11 @@ export interface TraceOptions {
  * Traces `call`, which gets the tensors that stand for the arguments. When it throws, gradients, random numbers and
  * everything else are as before.
  */
-export function traced(args: readonly TraceArgument[], call: (inputs: readonly Tensor[]) => unknown, options: TraceOptions): Program {
+export function traced(
+  args: readonly TraceArgument[],
+  call: (inputs: readonly Tensor[]) => unknown,
+  options: TraceOptions,
+): Program {
   requireList(args.length)
   const inputs = blanks(args.length)
   writeSpecs(args)

@@ -30,10 +30,14 @@ type Entry = Exclude<AtIndex, '...'>
 /** The entries with `'...'` replaced by whole axes. */
 function spread(tensor: Tensor, indices: readonly AtIndex[]): Entry[] {
   const dots = indices.indexOf('...')
-  if (dots !== indices.lastIndexOf('...')) throw located(ValueError, "at: '...' twice; expected it once at most.")
+  if (dots !== indices.lastIndexOf('...'))
+    throw located(ValueError, "at: '...' twice; expected it once at most.")
   const given = dots < 0 ? indices.length : indices.length - 1
   if (given > tensor.rank)
-    throw located(IndexError, `at: ${given} entries for a tensor of rank ${tensor.rank}; expected at most one per axis.`)
+    throw located(
+      IndexError,
+      `at: ${given} entries for a tensor of rank ${tensor.rank}; expected at most one per axis.`,
+    )
   const entries = indices as readonly Entry[]
   if (dots < 0) return [...entries]
   const whole = Array.from({ length: tensor.rank - given }, () => null)
@@ -44,14 +48,24 @@ function checkedIndex(index: number, axis: number, tensor: Tensor): number {
   const size = tensor.shape[axis] as number
   if (!Number.isInteger(index)) throw located(ValueError, `at: index ${index}; expected an integer.`)
   if (index < -size || index >= size)
-    throw located(IndexError, `at: index ${index} of an axis of size ${size}; expected ${-size} to ${size - 1}.`)
+    throw located(
+      IndexError,
+      `at: index ${index} of an axis of size ${size}; expected ${-size} to ${size - 1}.`,
+    )
   return index
 }
 
 function range(entry: unknown): [start: number, end: number, step: number] {
   if (!Array.isArray(entry))
-    throw located(ValueError, `at: ${shown(entry)}; expected an integer, [start, end], [start, end, step], null, '...' or a tensor of i32 indices.`)
-  if (entry.length < 2 || entry.length > 3 || !entry.every((value) => Number.isInteger(value) || value === Infinity))
+    throw located(
+      ValueError,
+      `at: ${shown(entry)}; expected an integer, [start, end], [start, end, step], null, '...' or a tensor of i32 indices.`,
+    )
+  if (
+    entry.length < 2 ||
+    entry.length > 3 ||
+    !entry.every((value) => Number.isInteger(value) || value === Infinity)
+  )
     throw located(
       ValueError,
       `at: [${entry.map(shown).join(', ')}]; expected a range [start, end] or [start, end, step] of integers. ` +

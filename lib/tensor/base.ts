@@ -1,6 +1,17 @@
 import { DisposedError, TraceError, ValueError, type TensorError } from '../errors.js'
 import { relieve } from '../memory.js'
-import { Flag, Io, NONE, dtypes, environment, io, isTracing, native, pathPrefix, type Handle } from '../native.js'
+import {
+  Flag,
+  Io,
+  NONE,
+  dtypes,
+  environment,
+  io,
+  isTracing,
+  native,
+  pathPrefix,
+  type Handle,
+} from '../native.js'
 import type { Tensor } from '../tensor.js'
 import type { DType, Shape } from '../types.js'
 
@@ -13,7 +24,8 @@ export const environmentOf: unique symbol = Symbol.for('neuroxide.environment')
 /** Only who holds this may construct tensors. */
 export const internal: unique symbol = Symbol('neuroxide.internal')
 
-const DEAD: Handle = 0
+/** Stands for the handle of a tensor that has none. */
+export const DEAD: Handle = NONE
 
 // Shapes repeat endlessly: equal ones share one frozen array, so that most results allocate none and comparing the
 // shapes of two calls is mostly comparing two references.
@@ -147,7 +159,7 @@ export function isTensor(value: unknown): value is Tensor {
   return typeof value === 'object' && value !== null && brand in value
 }
 
-/** The handle without a check: zero where the tensor was disposed of. */
+/** The handle without a check: {@link DEAD} where the tensor was disposed of. */
 export function rawHandle(tensor: TensorBase): Handle {
   return access.handle(tensor)
 }
@@ -161,7 +173,7 @@ export function setFlag(tensor: TensorBase, flag: number, on: boolean): void {
   access.setFlags(tensor, on ? flags | flag : flags & ~flag)
 }
 
-/** Takes the handle away from a tensor and returns it, zero if there was none. */
+/** Takes the handle away from a tensor and returns it, {@link DEAD} if there was none. */
 export function detachHandle(tensor: TensorBase): Handle {
   const handle = access.handle(tensor)
   access.set(tensor, DEAD, 0, 0, tensor.shape)
@@ -192,14 +204,26 @@ export function swapCreated(list: TensorBase[] | null): TensorBase[] | null {
 
 /** Gives `out` the handle that a call has just returned, with what the shared numbers say of it. */
 export function adopt<T extends TensorBase>(out: T, handle: Handle): T {
-  access.set(out, handle, io[Io.dtype] as number, io[Io.flags] as number, shapeFrom(Io.sizes, io[Io.rank] as number))
+  access.set(
+    out,
+    handle,
+    io[Io.dtype] as number,
+    io[Io.flags] as number,
+    shapeFrom(Io.sizes, io[Io.rank] as number),
+  )
   if (created !== null) created.push(out)
   if (io[Io.pressure] !== 0) relieve()
   return out
 }
 
 /** The same where dtype, flags and shape are known already. */
-export function adoptAs<T extends TensorBase>(out: T, handle: Handle, dtype: DType, flags: number, shape: Shape): T {
+export function adoptAs<T extends TensorBase>(
+  out: T,
+  handle: Handle,
+  dtype: DType,
+  flags: number,
+  shape: Shape,
+): T {
   access.set(out, handle, dtypes.indexOf(dtype), flags, shape)
   if (created !== null) created.push(out)
   return out
@@ -245,7 +269,18 @@ export function apply3(
   count = 0,
 ): Tensor {
   const out = blank()
-  return adopt(out, native.apply(out, code, encoded(a, count), encoded(b, count + 1), encoded(c, count + 2), count))
+  const total =
+    typeof c === 'number'
+      ? count + 3
+      : typeof b === 'number'
+        ? count + 2
+        : typeof a === 'number'
+          ? count + 1
+          : count
+  return adopt(
+    out,
+    native.apply(out, code, encoded(a, count), encoded(b, count + 1), encoded(c, count + 2), total),
+  )
 }
 
 /** An operand as the addon takes it; a number goes into the attribute `slot`, behind those of the op. */
@@ -256,11 +291,14 @@ function encoded(operand: TensorBase | number | null, slot: number): number {
   return -2 - slot
 }
 
-/** An op of a list of tensors. */
-export function applyList(code: number, inputs: readonly TensorBase[], count = 0): Tensor {
+/** An op of any number of tensors; null where one is absent. */
+export function applyList(code: number, inputs: readonly (TensorBase | null)[], count = 0): Tensor {
   requireList(inputs.length)
   const out = blank()
-  for (let i = 0; i < inputs.length; i += 1) io[Io.list + i] = handleOf(inputs[i] as TensorBase)
+  for (let i = 0; i < inputs.length; i += 1) {
+    const input = inputs[i] as TensorBase | null
+    io[Io.list + i] = input === null ? NONE : handleOf(input)
+  }
   return adopt(out, native.applyList(out, code, inputs.length, count))
 }
 

@@ -5,7 +5,13 @@ import type { DType, NestedArray, Shape, TensorLike } from '../types.js'
 import { adopt, blank, handleOf, isTensor, located, setFlag } from './base.js'
 
 /** The typed array that holds each element type; bool is a byte. */
-const arrays = { bool: Uint8Array, u8: Uint8Array, i32: Int32Array, f32: Float32Array, f64: Float64Array } as const
+const arrays = {
+  bool: Uint8Array,
+  u8: Uint8Array,
+  i32: Int32Array,
+  f32: Float32Array,
+  f64: Float64Array,
+} as const
 
 type Data = Uint8Array | Int32Array | Float32Array | Float64Array
 
@@ -25,7 +31,10 @@ export function sizeOf(op: string, shape: Shape): number {
   let count = 1
   for (const size of shape as Shape) {
     if (!Number.isSafeInteger(size) || size < 0)
-      throw located(ShapeError, `${op}: shape [${shape.map(shown).join(', ')}]; expected sizes that are integers ≥ 0.`)
+      throw located(
+        ShapeError,
+        `${op}: shape [${shape.map(shown).join(', ')}]; expected sizes that are integers ≥ 0.`,
+      )
     count *= size
   }
   return count
@@ -33,7 +42,8 @@ export function sizeOf(op: string, shape: Shape): number {
 
 /** A value as a message names it. */
 export function shown(value: unknown): string {
-  if (value === null || value === undefined || typeof value === 'boolean' || typeof value === 'bigint') return String(value)
+  if (value === null || value === undefined || typeof value === 'boolean' || typeof value === 'bigint')
+    return String(value)
   if (typeof value === 'number') return String(value)
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
   if (typeof value === 'function') return 'a function'
@@ -45,7 +55,10 @@ export function shown(value: unknown): string {
 /** Throws unless the element type exists. */
 export function requireDType(op: string, dtype: unknown): asserts dtype is DType {
   if (!dtypes.includes(dtype as DType))
-    throw located(DTypeError, `${op}: ${shown(dtype)} as dtype; expected one of ${dtypes.map((d) => `'${d}'`).join(', ')}.`)
+    throw located(
+      DTypeError,
+      `${op}: ${shown(dtype)} as dtype; expected one of ${dtypes.map((d) => `'${d}'`).join(', ')}.`,
+    )
 }
 
 /** A tensor of the bytes of `data`, copied. */
@@ -59,7 +72,10 @@ export function fromData(data: ArrayBufferView, dtype: DType, shape: Shape): Ten
 export function withGrad(op: string, tensor: Tensor, requiresGrad: boolean | undefined): Tensor {
   if (requiresGrad !== true) return tensor
   if (!isFloat(tensor.dtype))
-    throw located(DTypeError, `${op}: requiresGrad with dtype ${tensor.dtype}; expected f32 or f64. Integers have no gradients.`)
+    throw located(
+      DTypeError,
+      `${op}: requiresGrad with dtype ${tensor.dtype}; expected f32 or f64. Integers have no gradients.`,
+    )
   native.setRequiresGrad(handleOf(tensor), true)
   setFlag(tensor, Flag.requiresGrad, true)
   return tensor
@@ -95,11 +111,19 @@ function dtypeOfArray(values: ArrayBufferView): DType {
 }
 
 /** The elements of a typed array as a tensor of a shape. */
-export function fromArray(op: string, values: ArrayBufferView & ArrayLike<number | bigint>, shape: Shape, dtype?: DType): Tensor {
+export function fromArray(
+  op: string,
+  values: ArrayBufferView & ArrayLike<number | bigint>,
+  shape: Shape,
+  dtype?: DType,
+): Tensor {
   const own = dtypeOfArray(values)
   const wanted = dtype ?? own
   if (sizeOf(op, shape) !== values.length)
-    throw located(ShapeError, `${op}: ${values.length} elements for shape [${shape.join(', ')}]; expected ${sizeOf(op, shape)}.`)
+    throw located(
+      ShapeError,
+      `${op}: ${values.length} elements for shape [${shape.join(', ')}]; expected ${sizeOf(op, shape)}.`,
+    )
   const fits = wanted === own && values.byteLength === values.length * arrays[own].BYTES_PER_ELEMENT
   const exact = fits && (own !== 'i32' || values instanceof Int32Array)
   return fromData(exact ? values : converted(op, values, wanted), wanted, shape)
@@ -146,20 +170,30 @@ function flatten(
       ShapeError,
       `${op}: ${values.length} entries at ${place}; expected ${shape[depth]}, as in the first row. All rows of a tensor are equally long.`,
     )
-  for (let i = 0; i < values.length; i += 1) flatten(op, values[i], shape, depth + 1, flat, kinds, `${place}[${i}]`)
+  for (let i = 0; i < values.length; i += 1)
+    flatten(op, values[i], shape, depth + 1, flat, kinds, `${place}[${i}]`)
 }
 
 function notAValue(op: string, value: unknown, place: string, length?: number): Error {
   const where = place === '' ? '' : ` at ${place}`
   if (isTensor(value))
-    return located(ValueError, `${op}: a tensor${where}; expected numbers or booleans. Join tensors with stack or concat.`)
+    return located(
+      ValueError,
+      `${op}: a tensor${where}; expected numbers or booleans. Join tensors with stack or concat.`,
+    )
   if (Array.isArray(value) || length !== undefined)
     return located(
       ShapeError,
       `${op}: ${shown(value)}${where}; expected ${length === undefined ? 'a number' : `an array of ${length}`}, as in the first row.`,
     )
-  const hint = typeof value === 'object' && value !== null ? ' A tensor that was cloned or sent to a worker is no tensor any more; send toTypedArray() and the shape.' : ''
-  return located(ValueError, `${op}: ${shown(value)}${where}; expected a tensor, a number, a boolean or nested arrays of these.${hint}`)
+  const hint =
+    typeof value === 'object' && value !== null
+      ? ' A tensor that was cloned or sent to a worker is no tensor any more; send toTypedArray() and the shape.'
+      : ''
+  return located(
+    ValueError,
+    `${op}: ${shown(value)}${where}; expected a tensor, a number, a boolean or nested arrays of these.${hint}`,
+  )
 }
 
 /** A tensor-like value as a tensor: tensors as they are, numbers and arrays made into one. */

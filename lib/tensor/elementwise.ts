@@ -13,18 +13,30 @@ function unary(code: number, x: TensorBase): Tensor<never, never> {
 }
 
 /** An op of two operands, at least one of which is a tensor; numbers adapt to the tensor's element type. */
-export function binary(code: number, op: string, a: TensorLike, b: TensorLike): Tensor<never, never> {
-  return apply3(code, operand(a, op), operand(b, op), null) as Tensor<never, never>
+export function binary(
+  code: number,
+  op: string,
+  a: TensorBase | TensorLike,
+  b: TensorLike,
+): Tensor<never, never> {
+  return apply3(code, operand(a as TensorLike, op), operand(b, op), null) as Tensor<never, never>
 }
 
 /** Elements of `a` where `condition` is true, those of `b` elsewhere. */
-export function select(condition: TensorLike, a: TensorLike, b: TensorLike): Tensor {
+export function select(
+  condition: TensorLike,
+  a: TensorBase | TensorLike,
+  b: TensorBase | TensorLike,
+): Tensor {
   const mask = asTensor(condition, 'where')
-  return apply3(Code.where, mask, operand(a, 'where'), operand(b, 'where'))
+  return apply3(Code.where, mask, operand(a as TensorLike, 'where'), operand(b as TensorLike, 'where'))
 }
 
 /** Elementwise ops as methods. */
-export abstract class ElementwiseTensor<S extends Shape = Shape, D extends DType = DType> extends TensorBase<S, D> {
+export abstract class ElementwiseTensor<S extends Shape = Shape, D extends DType = DType> extends TensorBase<
+  S,
+  D
+> {
   /** e to the power of each element; integers become f32. */
   exp(): Tensor<S, FloatOf<D>> {
     return unary(Code.exp, this)
@@ -145,7 +157,22 @@ export abstract class ElementwiseTensor<S extends Shape = Shape, D extends DType
     return unary(Code.isnan, this)
   }
 
-  /** The opposite of each truth value; bool only. */
+  /** The integer part of each element. */
+  trunc(): Tensor<S, D> {
+    return unary(Code.trunc, this)
+  }
+
+  /** Where the elements are infinite. */
+  isinf(): Tensor<S, 'bool'> {
+    return unary(Code.isinf, this)
+  }
+
+  /** Where the elements are neither NaN nor infinite. */
+  isfinite(): Tensor<S, 'bool'> {
+    return unary(Code.isfinite, this)
+  }
+
+  /** The opposite of each truth value; zero is false, everything else true. */
   not(): Tensor<S, 'bool'> {
     return unary(Code.not, this)
   }
@@ -230,14 +257,19 @@ export abstract class ElementwiseTensor<S extends Shape = Shape, D extends DType
     return binary(Code.ge, 'ge', this, other)
   }
 
-  /** Where both are true; bool only. */
+  /** Where neither is zero. */
   and<Other extends TensorLike>(other: Other): Tensor<Broadcast<S, Other>, 'bool'> {
     return binary(Code.and, 'and', this, other)
   }
 
-  /** Where at least one is true; bool only. */
+  /** Where at least one is not zero. */
   or<Other extends TensorLike>(other: Other): Tensor<Broadcast<S, Other>, 'bool'> {
     return binary(Code.or, 'or', this, other)
+  }
+
+  /** Where exactly one is not zero. */
+  xor<Other extends TensorLike>(other: Other): Tensor<Broadcast<S, Other>, 'bool'> {
+    return binary(Code.xor, 'xor', this, other)
   }
 
   /** Elements of this tensor where `condition` is true, those of `other` elsewhere; all three broadcast. */
@@ -273,17 +305,16 @@ export abstract class ElementwiseTensor<S extends Shape = Shape, D extends DType
     return unary(Code.silu, this)
   }
 
-  /** The Gaussian error linear unit; `approximate: 'tanh'` is the cheaper form. */
-  gelu(options: { readonly approximate?: 'none' | 'tanh' | undefined } = {}): Tensor<S, FloatOf<D>> {
-    const approximate = options.approximate ?? 'none'
+  /** The Gaussian error linear unit; `'tanh'` is the cheaper form. */
+  gelu(approximate: 'none' | 'tanh' = 'none'): Tensor<S, FloatOf<D>> {
     if (approximate !== 'none' && approximate !== 'tanh')
       throw located(ValueError, `gelu: approximate ${shown(approximate)}; expected 'none' or 'tanh'.`)
     return apply1(Code.gelu, this, attributes(approximate === 'tanh' ? 1 : 0)) as Tensor<never, never>
   }
 
   /** log(1 + exp(beta · x)) / beta, and x itself where beta · x exceeds `threshold`. */
-  softplus(options: { readonly beta?: number | undefined; readonly threshold?: number | undefined } = {}): Tensor<S, FloatOf<D>> {
-    return apply1(Code.softplus, this, attributes(options.beta ?? 1, options.threshold ?? 20)) as Tensor<never, never>
+  softplus(beta = 1, threshold = 20): Tensor<S, FloatOf<D>> {
+    return apply1(Code.softplus, this, attributes(beta, threshold)) as Tensor<never, never>
   }
 
   /** x where it is positive, alpha · (exp(x) - 1) elsewhere. */

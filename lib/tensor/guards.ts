@@ -20,7 +20,8 @@ export function modeChanged(): void {
 
 /** Notes that a trace read `object[key]`; returns the value. */
 export function readGuard<T>(object: object, key: string, value: T): T {
-  if (collected !== null && !collected.some((guard) => guard.object === object && guard.key === key)) collected.push({ object, key, value })
+  if (collected !== null && !collected.some((guard) => guard.object === object && guard.key === key))
+    collected.push({ object, key, value })
   return value
 }
 

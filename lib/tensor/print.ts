@@ -1,7 +1,7 @@
 import { Flag, isTracing, native } from '../native.js'
 import type { Tensor } from '../tensor.js'
 import type { DType, NestedArray, Shape } from '../types.js'
-import { flagsOf, rawHandle, swapCreated } from './base.js'
+import { DEAD, flagsOf, rawHandle, swapCreated } from './base.js'
 import { arrayFor, nested } from './create.js'
 
 /** Tensors with more elements show only their edges. */
@@ -27,7 +27,7 @@ export function withoutReading<T>(body: () => T): T {
 /** A tensor as text. Never throws, and reads at most the edges of a large one. */
 export function formatted(tensor: Tensor): string {
   const handle = rawHandle(tensor)
-  if (handle === 0) return 'tensor(disposed)'
+  if (handle === DEAD) return 'tensor(disposed)'
   const { shape, dtype } = tensor
   const flags = flagsOf(tensor)
   const type = shape.length === 0 ? dtype : `${dtype}[${shape.join(', ')}]`
@@ -74,7 +74,9 @@ function edges(tensor: Tensor, indices: readonly (readonly number[])[]): number[
   if (rest.length > 0) return first.flatMap((index) => edges(tensor.select(0, index), rest))
   const size = tensor.shape[0] as number
   if (size <= 2 * EDGE) return Array.from(valuesOf(tensor))
-  return [tensor.narrow(0, 0, EDGE), tensor.narrow(0, size - EDGE, EDGE)].flatMap((part) => Array.from(valuesOf(part)))
+  return [tensor.narrow(0, 0, EDGE), tensor.narrow(0, size - EDGE, EDGE)].flatMap((part) =>
+    Array.from(valuesOf(part)),
+  )
 }
 
 function valuesOf(tensor: Tensor): ArrayLike<number> {
@@ -122,7 +124,10 @@ function wrapped(words: readonly string[], indent: number): string {
 
 /** Values as words of one width. */
 function aligned(values: ArrayLike<number>, dtype: DType): string[] {
-  const words = dtype === 'f32' || dtype === 'f64' ? fractions(Array.from(values)) : Array.from(values, (value) => scalar(value, dtype))
+  const words =
+    dtype === 'f32' || dtype === 'f64'
+      ? fractions(Array.from(values))
+      : Array.from(values, (value) => scalar(value, dtype))
   const width = Math.max(0, ...words.map((word) => word.length))
   return words.map((word) => word.padStart(width))
 }

@@ -14,17 +14,24 @@ export interface Extreme<D extends DType = DType> {
   readonly indices: Tensor<Shape, 'i32'>
 }
 
-/** The axes of a reduction as attributes after `first` others: keepDim, then the axes; none means all. */
-function reduceAttributes(op: string, axis: Axes | null | undefined, options: ReduceOptions | undefined, ...first: number[]): number {
-  const axes = axis === null || axis === undefined ? [] : typeof axis === 'number' ? [axis] : axis
+/** The axes that a reduction was given, as the core takes a list: NaN for all, else their number and themselves. */
+function axisList(op: string, axis: Axes | null | undefined): readonly number[] {
+  if (axis === null || axis === undefined) return [Number.NaN]
+  const axes = typeof axis === 'number' ? [axis] : axis
   if (!Array.isArray(axes) || !axes.every((entry) => Number.isInteger(entry)))
     throw located(ValueError, `${op}: ${shown(axis)} as axis; expected an integer or an array of integers.`)
-  // An empty list reduces nothing in no library; it is what is left when all axes were meant.
-  return attributes(...first, options?.keepDim === true ? 1 : 0, ...axes)
+  return [axes.length, ...(axes as number[])]
+}
+
+function keepDim(options: ReduceOptions | undefined): number {
+  return options?.keepDim === true ? 1 : 0
 }
 
 /** Reductions, products of matrices, and picking by index tensors, as methods. */
-export abstract class ReducingTensor<S extends Shape = Shape, D extends DType = DType> extends ElementwiseTensor<S, D> {
+export abstract class ReducingTensor<
+  S extends Shape = Shape,
+  D extends DType = DType,
+> extends ElementwiseTensor<S, D> {
   /** The sum along one, several or all axes; bool, u8 and i32 give i32. */
   sum(): Tensor<[], SumOf<D>>
   sum(axis: Axes | null | undefined, options?: ReduceOptions): Tensor<Shape, SumOf<D>>
@@ -32,7 +39,7 @@ export abstract class ReducingTensor<S extends Shape = Shape, D extends DType = 
     return reduced(Code.sum, 'sum', this, axis, options)
   }
 
-  /** The mean along one, several or all axes; of nothing NaN. */
+  /** The mean along one, several or all axes, of floats; of nothing NaN. */
   mean(): Tensor<[], FloatOf<D>>
   mean(axis: Axes | null | undefined, options?: ReduceOptions): Tensor<Shape, FloatOf<D>>
   mean(axis?: Axes | null, options?: ReduceOptions): Tensor<never, never> {
@@ -64,24 +71,34 @@ export abstract class ReducingTensor<S extends Shape = Shape, D extends DType = 
   max(): Tensor<[], D>
   max(axis: number, options?: ReduceOptions): Extreme<D>
   max(axis?: number, options?: ReduceOptions): Tensor<[], D> | Extreme<D> {
-    return axis === undefined ? this.amax() : extreme(this, this.argmax(axis, { keepDim: true }), axis, options)
+    return axis === undefined
+      ? this.amax()
+      : extreme(this, this.argmax(axis, { keepDim: true }), axis, options)
   }
 
   /** The smallest element of all, or with an axis the smallest along it and where they are. */
   min(): Tensor<[], D>
   min(axis: number, options?: ReduceOptions): Extreme<D>
   min(axis?: number, options?: ReduceOptions): Tensor<[], D> | Extreme<D> {
-    return axis === undefined ? this.amin() : extreme(this, this.argmin(axis, { keepDim: true }), axis, options)
+    return axis === undefined
+      ? this.amin()
+      : extreme(this, this.argmin(axis, { keepDim: true }), axis, options)
   }
 
   /** The index of the largest element along an axis (of all, flattened, without one): the first NaN, else the first such. */
   argmax(axis?: number | null, options?: ReduceOptions): Tensor<Shape, 'i32'> {
-    return reduced(Code.argmax, 'argmax', this, axis, options)
+    return apply1(Code.argmax, this, attributes(optionalAxis('argmax', axis), keepDim(options))) as Tensor<
+      never,
+      never
+    >
   }
 
   /** The index of the smallest element along an axis (of all, flattened, without one): the first NaN, else the first such. */
   argmin(axis?: number | null, options?: ReduceOptions): Tensor<Shape, 'i32'> {
-    return reduced(Code.argmin, 'argmin', this, axis, options)
+    return apply1(Code.argmin, this, attributes(optionalAxis('argmin', axis), keepDim(options))) as Tensor<
+      never,
+      never
+    >
   }
 
   /** Whether any element is not zero, along one, several or all axes. */
@@ -95,13 +112,27 @@ export abstract class ReducingTensor<S extends Shape = Shape, D extends DType = 
   }
 
   /** The variance along one, several or all axes, divided by the count less `correction` (1). */
-  var(axis?: Axes | null, options: ReduceOptions & { readonly correction?: number | undefined } = {}): Tensor<Shape, FloatOf<D>> {
-    return apply1(Code.var, this, reduceAttributes('var', axis, options, options.correction ?? 1)) as Tensor<never, never>
+  var(
+    axis?: Axes | null,
+    options: ReduceOptions & { readonly correction?: number | undefined } = {},
+  ): Tensor<Shape, FloatOf<D>> {
+    return apply1(
+      Code.var,
+      this,
+      attributes(...axisList('var', axis), keepDim(options), options.correction ?? 1),
+    ) as Tensor<never, never>
   }
 
   /** The standard deviation along one, several or all axes, with {@link var}'s `correction` (1). */
-  std(axis?: Axes | null, options: ReduceOptions & { readonly correction?: number | undefined } = {}): Tensor<Shape, FloatOf<D>> {
-    return apply1(Code.std, this, reduceAttributes('std', axis, options, options.correction ?? 1)) as Tensor<never, never>
+  std(
+    axis?: Axes | null,
+    options: ReduceOptions & { readonly correction?: number | undefined } = {},
+  ): Tensor<Shape, FloatOf<D>> {
+    return apply1(
+      Code.std,
+      this,
+      attributes(...axisList('std', axis), keepDim(options), options.correction ?? 1),
+    ) as Tensor<never, never>
   }
 
   /** The logarithm of the sum of exponentials along one, several or all axes, without overflow. */
@@ -111,8 +142,13 @@ export abstract class ReducingTensor<S extends Shape = Shape, D extends DType = 
 
   /** The p-norm of the elements along one, several or all axes; `p` may be `Infinity`, `-Infinity`, 0 or `'fro'` (2). */
   norm(p: number | 'fro' = 2, axis?: Axes | null, options?: ReduceOptions): Tensor<Shape, FloatOf<D>> {
-    if (p !== 'fro' && typeof p !== 'number') throw located(ValueError, `norm: ${shown(p)} as p; expected a number or 'fro'.`)
-    return apply1(Code.norm, this, reduceAttributes('norm', axis, options, p === 'fro' ? 2 : p)) as Tensor<never, never>
+    if (p !== 'fro' && typeof p !== 'number')
+      throw located(ValueError, `norm: ${shown(p)} as p; expected a number or 'fro'.`)
+    return apply1(
+      Code.norm,
+      this,
+      attributes(p === 'fro' ? 2 : p, ...axisList('norm', axis), keepDim(options)),
+    ) as Tensor<never, never>
   }
 
   /** exp(x) along an axis, divided by its sum. */
@@ -151,15 +187,32 @@ export abstract class ReducingTensor<S extends Shape = Shape, D extends DType = 
   }
 
   /** beta · this + alpha · (a × b) for matrices. */
-  addmm(a: TensorLike, b: TensorLike, options: { readonly beta?: number | undefined; readonly alpha?: number | undefined } = {}): Tensor<Shape, D> {
+  addmm(
+    a: TensorLike,
+    b: TensorLike,
+    options: { readonly beta?: number | undefined; readonly alpha?: number | undefined } = {},
+  ): Tensor<Shape, D> {
     const [left, right] = [asTensor(a, 'addmm'), asTensor(b, 'addmm')]
-    return apply3(Code.addmm, this, left, right, attributes(options.beta ?? 1, options.alpha ?? 1)) as Tensor<Shape, D>
+    return apply3(Code.addmm, this, left, right, attributes(options.beta ?? 1, options.alpha ?? 1)) as Tensor<
+      Shape,
+      D
+    >
   }
 
   /** beta · this + alpha · (a × b) for batches of matrices. */
-  baddbmm(a: TensorLike, b: TensorLike, options: { readonly beta?: number | undefined; readonly alpha?: number | undefined } = {}): Tensor<Shape, D> {
+  baddbmm(
+    a: TensorLike,
+    b: TensorLike,
+    options: { readonly beta?: number | undefined; readonly alpha?: number | undefined } = {},
+  ): Tensor<Shape, D> {
     const [left, right] = [asTensor(a, 'baddbmm'), asTensor(b, 'baddbmm')]
-    return apply3(Code.baddbmm, this, left, right, attributes(options.beta ?? 1, options.alpha ?? 1)) as Tensor<Shape, D>
+    return apply3(
+      Code.baddbmm,
+      this,
+      left,
+      right,
+      attributes(options.beta ?? 1, options.alpha ?? 1),
+    ) as Tensor<Shape, D>
   }
 
   /** Single elements along an axis: `index` has the result's shape and says which entry of the axis goes there. */
@@ -168,10 +221,13 @@ export abstract class ReducingTensor<S extends Shape = Shape, D extends DType = 
     return apply2(Code.gather, this, at, attributes(axisOf('gather', axis))) as Tensor<Shape, D>
   }
 
-  /** {@link gather} where all axes but `axis` broadcast (PyTorch's order of arguments). */
-  takeAlongDim(index: TensorLike, axis: number): Tensor<Shape, D> {
+  /** {@link gather} where all axes but `axis` broadcast (PyTorch's order of arguments); without an axis both are flattened. */
+  takeAlongDim(index: TensorLike, axis?: number | null): Tensor<Shape, D> {
     const at = asTensor(index, 'takeAlongDim', 'i32')
-    return apply2(Code.takeAlongDim, this, at, attributes(axisOf('takeAlongDim', axis))) as Tensor<Shape, D>
+    return apply2(Code.takeAlongDim, this, at, attributes(optionalAxis('takeAlongDim', axis))) as Tensor<
+      Shape,
+      D
+    >
   }
 
   /** Whole slices along an axis, in the order of a vector of indices. */
@@ -184,14 +240,28 @@ export abstract class ReducingTensor<S extends Shape = Shape, D extends DType = 
   scatterAdd(axis: number, index: TensorLike, source: TensorLike): Tensor<S, D> {
     const at = asTensor(index, 'scatterAdd', 'i32')
     const values = operandTensor(source, this, 'scatterAdd')
-    return apply3(Code.scatterAdd, this, at, values, attributes(axisOf('scatterAdd', axis))) as Tensor<never, never>
+    return apply3(Code.scatterAdd, this, at, values, attributes(axisOf('scatterAdd', axis))) as Tensor<
+      never,
+      never
+    >
   }
 
-  /** This tensor with whole slices of `source` added at a vector of indices along an axis. */
-  indexAdd(axis: number, index: TensorLike, source: TensorLike): Tensor<S, D> {
+  /** This tensor with whole slices of `source`, times `alpha`, added at a vector of indices along an axis. */
+  indexAdd(
+    axis: number,
+    index: TensorLike,
+    source: TensorLike,
+    options: { readonly alpha?: number | undefined } = {},
+  ): Tensor<S, D> {
     const at = asTensor(index, 'indexAdd', 'i32')
     const values = operandTensor(source, this, 'indexAdd')
-    return apply3(Code.indexAdd, this, at, values, attributes(axisOf('indexAdd', axis))) as Tensor<never, never>
+    return apply3(
+      Code.indexAdd,
+      this,
+      at,
+      values,
+      attributes(axisOf('indexAdd', axis), options.alpha ?? 1),
+    ) as Tensor<never, never>
   }
 
   /** A new last axis of `classes` entries, one where the index is and zero elsewhere; i32. */
@@ -200,13 +270,26 @@ export abstract class ReducingTensor<S extends Shape = Shape, D extends DType = 
   }
 }
 
-function reduced(code: number, op: string, x: TensorBase, axis: Axes | null | undefined, options?: ReduceOptions): Tensor<never, never> {
-  return apply1(code, x, reduceAttributes(op, axis, options)) as Tensor<never, never>
+function reduced(
+  code: number,
+  op: string,
+  x: TensorBase,
+  axis: Axes | null | undefined,
+  options?: ReduceOptions,
+): Tensor<never, never> {
+  return apply1(code, x, attributes(...axisList(op, axis), keepDim(options))) as Tensor<never, never>
 }
 
-function extreme<D extends DType>(x: TensorBase<Shape, D>, indices: Tensor<Shape, 'i32'>, axis: number, options?: ReduceOptions): Extreme<D> {
+function extreme<D extends DType>(
+  x: TensorBase<Shape, D>,
+  indices: Tensor<Shape, 'i32'>,
+  axis: number,
+  options?: ReduceOptions,
+): Extreme<D> {
   const values = (x as Tensor<Shape, D>).takeAlongDim(indices, axis)
-  return options?.keepDim === true ? { values, indices } : { values: values.squeeze(axis), indices: indices.squeeze(axis) }
+  return options?.keepDim === true
+    ? { values, indices }
+    : { values: values.squeeze(axis), indices: indices.squeeze(axis) }
 }
 
 function operandTensor(value: TensorLike, like: TensorBase, op: string): Tensor {
@@ -216,6 +299,12 @@ function operandTensor(value: TensorLike, like: TensorBase, op: string): Tensor 
 
 /** An axis number; throws where it is none. */
 export function axisOf(op: string, axis: unknown): number {
-  if (!Number.isInteger(axis)) throw located(ValueError, `${op}: ${shown(axis)} as axis; expected an integer.`)
+  if (!Number.isInteger(axis))
+    throw located(ValueError, `${op}: ${shown(axis)} as axis; expected an integer.`)
   return axis as number
+}
+
+/** The same where none means the flattened tensor. */
+function optionalAxis(op: string, axis: unknown): number {
+  return axis === null || axis === undefined ? Number.NaN : axisOf(op, axis)
 }

@@ -6,6 +6,11 @@ import { apply1, attributes, located } from './base.js'
 import { shown } from './create.js'
 import { ReducingTensor, axisOf } from './reduce.js'
 
+/** A list as the core takes it: its length, then its entries. */
+function counted(values: readonly number[]): readonly number[] {
+  return [values.length, ...values]
+}
+
 function list(op: string, what: string, values: unknown): readonly number[] {
   if (!Array.isArray(values) || !values.every((value) => Number.isInteger(value)))
     throw located(ValueError, `${op}: ${shown(values)} as ${what}; expected an array of integers.`)
@@ -13,36 +18,58 @@ function list(op: string, what: string, values: unknown): readonly number[] {
 }
 
 /** Other looks at the same elements, as methods; they copy only where strides cannot say it. */
-export abstract class ViewTensor<S extends Shape = Shape, D extends DType = DType> extends ReducingTensor<S, D> {
+export abstract class ViewTensor<S extends Shape = Shape, D extends DType = DType> extends ReducingTensor<
+  S,
+  D
+> {
   /** The elements in row-major order under another shape; one size may be -1 and is computed. */
   reshape<const T extends Shape>(shape: T): Tensor<Sizes<T>, D> {
-    return apply1(Code.reshape, this, attributes(...list('reshape', 'shape', shape))) as Tensor<never, never>
+    return apply1(Code.reshape, this, attributes(...counted(list('reshape', 'shape', shape)))) as Tensor<
+      never,
+      never
+    >
   }
 
   /** The axes from `start` to `end` (inclusive) joined into one. */
   flatten(start = 0, end = -1): Tensor<Shape, D> {
-    return apply1(Code.flatten, this, attributes(axisOf('flatten', start), axisOf('flatten', end))) as Tensor<Shape, D>
+    return apply1(Code.flatten, this, attributes(axisOf('flatten', start), axisOf('flatten', end))) as Tensor<
+      Shape,
+      D
+    >
   }
 
   /** The axes in another order. */
   permute(axes: readonly number[]): Tensor<Shape, D> {
-    return apply1(Code.permute, this, attributes(...list('permute', 'axes', axes))) as Tensor<Shape, D>
+    return apply1(Code.permute, this, attributes(...counted(list('permute', 'axes', axes)))) as Tensor<
+      Shape,
+      D
+    >
   }
 
   /** Two axes exchanged; the last two by default. */
   transpose(first = -2, second = -1): Tensor<Shape, D> {
-    return apply1(Code.transpose, this, attributes(axisOf('transpose', first), axisOf('transpose', second))) as Tensor<Shape, D>
+    return apply1(
+      Code.transpose,
+      this,
+      attributes(axisOf('transpose', first), axisOf('transpose', second)),
+    ) as Tensor<Shape, D>
   }
 
   /** Axes of size 1 repeated without a copy; -1 keeps a size. */
   expand<const T extends Shape>(shape: T): Tensor<Sizes<T>, D> {
-    return apply1(Code.expand, this, attributes(...list('expand', 'shape', shape))) as Tensor<never, never>
+    return apply1(Code.expand, this, attributes(...counted(list('expand', 'shape', shape)))) as Tensor<
+      never,
+      never
+    >
   }
 
   /** Without axes of size 1: without all of them, or without the given ones where they have size 1. */
   squeeze(axis?: Axes): Tensor<Shape, D> {
-    const axes = axis === undefined ? this.shape.flatMap((size, i) => (size === 1 ? [i] : [])) : typeof axis === 'number' ? [axis] : axis
-    return apply1(Code.squeeze, this, attributes(...list('squeeze', 'axes', axes))) as Tensor<Shape, D>
+    const axes =
+      axis === undefined
+        ? [Number.NaN]
+        : counted(typeof axis === 'number' ? [axisOf('squeeze', axis)] : list('squeeze', 'axes', axis))
+    return apply1(Code.squeeze, this, attributes(...axes)) as Tensor<Shape, D>
   }
 
   /** With a new axis of size 1 at a place. */
@@ -50,10 +77,14 @@ export abstract class ViewTensor<S extends Shape = Shape, D extends DType = DTyp
     return apply1(Code.unsqueeze, this, attributes(axisOf('unsqueeze', axis))) as Tensor<Shape, D>
   }
 
-  /** Entries `start` to `end` (exclusive) along an axis, every `step`-th; ends beyond the axis are cut back, negative ones count from its end. */
-  slice(axis: number, start = 0, end: number = Infinity, step = 1): Tensor<Shape, D> {
-    const stop = Math.min(end, Number.MAX_SAFE_INTEGER)
-    return apply1(Code.slice, this, attributes(axisOf('slice', axis), start, stop, step)) as Tensor<Shape, D>
+  /** Entries `start` to `end` (exclusive) along an axis, every `step`-th, by Python's rules: ends beyond the axis are cut back, negative ones count from its end, a negative step walks backwards. */
+  slice(axis: number, start?: number | null, end?: number | null, step = 1): Tensor<Shape, D> {
+    const [first, last] = [start ?? Number.NaN, end === Infinity ? Number.NaN : (end ?? Number.NaN)]
+    return apply1(
+      Code.slice,
+      this,
+      attributes(axisOf('slice', axis), first, last, axisOf('slice', step)),
+    ) as Tensor<Shape, D>
   }
 
   /** `length` entries from `start` along an axis. */
@@ -63,19 +94,22 @@ export abstract class ViewTensor<S extends Shape = Shape, D extends DType = DTyp
 
   /** One entry along an axis, which goes away. */
   select(axis: number, index: number): Tensor<Shape, D> {
-    return apply1(Code.select, this, attributes(axisOf('select', axis), axisOf('select', index))) as Tensor<Shape, D>
+    return apply1(Code.select, this, attributes(axisOf('select', axis), axisOf('select', index))) as Tensor<
+      Shape,
+      D
+    >
   }
 
   /** The entries along axes in reverse order. */
   flip(axes: Axes): Tensor<S, D> {
     const reversed = typeof axes === 'number' ? [axes] : list('flip', 'axes', axes)
-    return apply1(Code.flip, this, attributes(...reversed)) as Tensor<never, never>
+    return apply1(Code.flip, this, attributes(...counted(reversed))) as Tensor<never, never>
   }
 
   /** `value` around the elements: `[before, after]` of the last axis, then of the one before it, and so on. */
   pad(padding: readonly number[], value = 0): Tensor<Shape, D> {
     const sizes = list('pad', 'padding', padding)
-    return apply1(Code.pad, this, attributes(value, ...sizes)) as Tensor<Shape, D>
+    return apply1(Code.pad, this, attributes(...counted(sizes), value)) as Tensor<Shape, D>
   }
 
   /** Pieces along an axis: of one size (the last may be smaller), or of the sizes given. */
@@ -83,7 +117,10 @@ export abstract class ViewTensor<S extends Shape = Shape, D extends DType = DTyp
     const length = this.#length('split', axis)
     const wanted = typeof sizes === 'number' ? equalPieces(length, sizes) : list('split', 'sizes', sizes)
     if (wanted.some((size) => size < 0) || wanted.reduce((sum, size) => sum + size, 0) !== length)
-      throw located(ShapeError, `split: sizes [${wanted.join(', ')}] of an axis of ${length}; expected sizes that add up to it.`)
+      throw located(
+        ShapeError,
+        `split: sizes [${wanted.join(', ')}] of an axis of ${length}; expected sizes that add up to it.`,
+      )
     let start = 0
     return wanted.map((size) => {
       start += size
@@ -93,7 +130,8 @@ export abstract class ViewTensor<S extends Shape = Shape, D extends DType = DTyp
 
   /** At most `count` equally long pieces along an axis; the last may be smaller. */
   chunk(count: number, axis = 0): Tensor<Shape, D>[] {
-    if (!Number.isInteger(count) || count < 1) throw located(ValueError, `chunk: ${shown(count)} pieces; expected an integer ≥ 1.`)
+    if (!Number.isInteger(count) || count < 1)
+      throw located(ValueError, `chunk: ${shown(count)} pieces; expected an integer ≥ 1.`)
     const length = this.#length('chunk', axis)
     return this.split(Math.max(1, Math.ceil(length / count)), axis)
   }
@@ -116,19 +154,27 @@ export abstract class ViewTensor<S extends Shape = Shape, D extends DType = DTyp
 
   /** The diagonal of two axes as a new last axis. */
   diagonal(offset = 0, first = 0, second = 1): Tensor<Shape, D> {
-    return apply1(Code.diagonal, this, attributes(offset, axisOf('diagonal', first), axisOf('diagonal', second))) as Tensor<Shape, D>
+    return apply1(
+      Code.diagonal,
+      this,
+      attributes(offset, axisOf('diagonal', first), axisOf('diagonal', second)),
+    ) as Tensor<Shape, D>
   }
 
   #length(op: string, axis: number): number {
     const length = this.shape.at(axisOf(op, axis))
     if (length === undefined || axis >= this.rank)
-      throw located(ShapeError, `${op}: axis ${axis} of a tensor of rank ${this.rank}; expected ${-this.rank} to ${this.rank - 1}.`)
+      throw located(
+        ShapeError,
+        `${op}: axis ${axis} of a tensor of rank ${this.rank}; expected ${-this.rank} to ${this.rank - 1}.`,
+      )
     return length
   }
 }
 
 function equalPieces(length: number, size: number): number[] {
-  if (!Number.isInteger(size) || size < 1) throw located(ValueError, `split: pieces of ${shown(size)}; expected an integer ≥ 1.`)
+  if (!Number.isInteger(size) || size < 1)
+    throw located(ValueError, `split: pieces of ${shown(size)}; expected an integer ≥ 1.`)
   const pieces = Array.from({ length: Math.floor(length / size) }, () => size)
   if (length % size !== 0 || length === 0) pieces.push(length % size)
   return pieces

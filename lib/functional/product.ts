@@ -1,0 +1,136 @@
+import { asTensor } from '../tensor/create.js'
+import type { Tensor } from '../tensor.js'
+import type { TensorLike } from '../types.js'
+
+/**
+ * Multiplies matrices, batched and broadcast over leading axes; vectors as in PyTorch.
+ *
+ * @param a - `[*, m, k]` or `[k]`
+ * @param b - `[*, k, n]` or `[k]`
+ * @returns the product
+ * @throws ShapeError where the sizes do not fit
+ * @example
+ * ```ts
+ * import { matmul, tensor } from 'neuroxide'
+ * console.log(matmul(tensor([[1, 2], [3, 4]]), tensor([1, 1])).toArray()) // [ 3, 7 ]
+ * ```
+ */
+export function matmul(a: TensorLike, b: TensorLike): Tensor {
+  return asTensor(a, 'matmul').matmul(b)
+}
+
+/**
+ * Multiplies two matrices.
+ *
+ * @param a - `[m, k]`
+ * @param b - `[k, n]`
+ * @returns the product
+ * @throws ShapeError where the sizes do not fit
+ * @example
+ * ```ts
+ * import { mm, tensor } from 'neuroxide'
+ * console.log(mm(tensor([[1, 2]]), tensor([[3], [4]])).toArray()) // [ [ 11 ] ]
+ * ```
+ */
+export function mm(a: TensorLike, b: TensorLike): Tensor {
+  return asTensor(a, 'mm').mm(b)
+}
+
+/**
+ * Multiplies two batches of matrices.
+ *
+ * @param a - `[b, m, k]`
+ * @param b - `[b, k, n]`
+ * @returns the product
+ * @throws ShapeError where the sizes do not fit
+ * @example
+ * ```ts
+ * import { bmm, tensor } from 'neuroxide'
+ * console.log(bmm(tensor([[[1, 2]]]), tensor([[[3], [4]]])).toArray()) // [ [ [ 11 ] ] ]
+ * ```
+ */
+export function bmm(a: TensorLike, b: TensorLike): Tensor {
+  return asTensor(a, 'bmm').bmm(b)
+}
+
+/**
+ * Multiplies a matrix and a vector.
+ *
+ * @param a - `[m, k]`
+ * @param b - `[k]`
+ * @returns the product
+ * @throws ShapeError where the sizes do not fit
+ * @example
+ * ```ts
+ * import { mv, tensor } from 'neuroxide'
+ * console.log(mv(tensor([[1, 2]]), tensor([3, 4])).toArray()) // [ 11 ]
+ * ```
+ */
+export function mv(a: TensorLike, b: TensorLike): Tensor {
+  return asTensor(a, 'mv').mv(b)
+}
+
+/**
+ * Gives the inner product of two vectors.
+ *
+ * @param a - `[n]`
+ * @param b - `[n]`
+ * @returns the product
+ * @throws ShapeError where the sizes do not fit
+ * @example
+ * ```ts
+ * import { dot, tensor } from 'neuroxide'
+ * console.log(dot(tensor([1, 2]), tensor([3, 4])).item()) // 11
+ * ```
+ */
+export function dot(a: TensorLike, b: TensorLike): Tensor {
+  return asTensor(a, 'dot').dot(b)
+}
+
+/**
+ * Computes beta · x + alpha · (a × b) for matrices.
+ *
+ * @param x - what is added; broadcasts
+ * @param a - the left factor
+ * @param b - the right factor
+ * @param options - `beta` (1) and `alpha` (1)
+ * @returns a tensor of the shape of a × b
+ * @throws ShapeError where the sizes do not fit
+ * @example
+ * ```ts
+ * import { addmm, tensor } from 'neuroxide'
+ * console.log(addmm(tensor([[1]]), tensor([[2]]), tensor([[3]])).reshape([]).item()) // 7
+ * ```
+ */
+export function addmm(
+  x: TensorLike,
+  a: TensorLike,
+  b: TensorLike,
+  options?: { readonly beta?: number; readonly alpha?: number },
+): Tensor {
+  return asTensor(x, 'addmm').addmm(a, b, options)
+}
+
+/**
+ * Computes beta · x + alpha · (a × b) for batches of matrices.
+ *
+ * @param x - what is added; broadcasts
+ * @param a - the left factor
+ * @param b - the right factor
+ * @param options - `beta` (1) and `alpha` (1)
+ * @returns a tensor of the shape of a × b
+ * @throws ShapeError where the sizes do not fit
+ * @example
+ * ```ts
+ * import { baddbmm, tensor } from 'neuroxide'
+ * console.log(baddbmm(tensor([[[1]]]), tensor([[[2]]]), tensor([[[3]]])).reshape([]).item()) // 7
+ * ```
+ */
+export function baddbmm(
+  x: TensorLike,
+  a: TensorLike,
+  b: TensorLike,
+  options?: { readonly beta?: number; readonly alpha?: number },
+): Tensor {
+  return asTensor(x, 'baddbmm').baddbmm(a, b, options)
+}

@@ -1,0 +1,122 @@
+/**
+ * Deep learning that trains at native speed from TypeScript.
+ *
+ * @packageDocumentation
+ */
+
+export * as data from './data/index.js'
+export * as datasets from './data/datasets.js'
+export * as F from './functional.js'
+export * as losses from './losses.js'
+export * as metrics from './metrics/index.js'
+export * as nn from './index/nn.js'
+export * as optim from './optim/index.js'
+
+export * from './functional.js'
+export {
+  Tensor,
+  arange,
+  bernoulli,
+  eye,
+  fromTypedArray,
+  full,
+  fullLike,
+  grad,
+  isGradEnabled,
+  isTensor,
+  linspace,
+  noGrad,
+  ones,
+  onesLike,
+  rand,
+  randint,
+  randn,
+  randperm,
+  tensor,
+  valueAndGrad,
+  zeros,
+  zerosLike,
+} from './tensor.js'
+export type { Extreme } from './tensor/reduce.js'
+
+export { detectAnomaly } from './anomaly.js'
+export {
+  AnomalyError,
+  BusyError,
+  DTypeError,
+  DeviceError,
+  DisposedError,
+  GradError,
+  IndexError,
+  InternalError,
+  LossInputError,
+  ShapeError,
+  TensorError,
+  TraceError,
+  ValueError,
+} from './errors.js'
+export { jit, type CompiledFunction, type JitArgument, type JitOptions } from './jit.js'
+export { deviceInfo, memory, type DeviceInfo, type MemoryInfo } from './memory.js'
+export { manualSeed, rngState, setRngState, type RngState } from './random.js'
+export { scope } from './scope.js'
+export type {
+  ArrayOf,
+  AtIndex,
+  Axes,
+  Broadcast,
+  Compared,
+  CreationOptions,
+  DType,
+  DTypeOfValues,
+  Device,
+  Divided,
+  ElementOf,
+  FloatDType,
+  FloatOf,
+  Floating,
+  Joined,
+  NestedArray,
+  Promoted,
+  Quotient,
+  ReduceOptions,
+  Same,
+  Shape,
+  ShapeOfValues,
+  Sizes,
+  SumOf,
+  TensorLike,
+  TensorValues,
+  Truth,
+  TypedArray,
+  TypedArrayOf,
+} from './types.js'
+
+export {
+  Model,
+  type CompileOptions,
+  type Curves,
+  type EpochCallback,
+  type EpochLogs,
+  type EvaluateOptions,
+  type Evaluation,
+  type FitOptions,
+  type History,
+  type Input,
+  type Loader,
+  type LoaderBatch,
+  type LossFunction,
+  type LossName,
+  type Metric,
+  type MetricFunction,
+  type MetricName,
+  type MetricsOf,
+  type NamedMetric,
+  type OptimizerName,
+  type PredictOptions,
+  type ProgressStream,
+  type Samples,
+  type SummaryOptions,
+  type ValidationName,
+  type Verbosity,
+  type WithMetrics,
+} from './train/index.js'

@@ -1,0 +1,2 @@
+export * from '../nn/index.js'
+export { Sequential } from '../train/index.js'
