@@ -115,6 +115,11 @@ impl Storage {
         }))
     }
 
+    /// The id that the next storage will have.
+    pub fn next_id() -> u64 {
+        NEXT_ID.load(Ordering::Relaxed)
+    }
+
     pub fn binding(&self) -> Binding {
         Binding { buffer: self.buffer, offset: 0 }
     }

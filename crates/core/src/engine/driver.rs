@@ -49,9 +49,7 @@ impl Engine {
     }
 
     fn append_eager(&mut self, op: Op, inputs: &[NodeId], ty: Type) -> Result<NodeId> {
-        if self.log.is_some() {
-            self.record(&op, inputs, &ty);
-        }
+        self.record(&op, inputs, &ty);
         let requires_grad = self.tracks(&op, inputs, ty.dtype);
         let before = self.stream.offset;
         let node = self.new_node(op, inputs, ty, requires_grad);
@@ -121,9 +119,6 @@ fn version_of(value: &Value) -> u64 {
 impl Driver for Engine {
     fn append(&mut self, op: Op, inputs: &[NodeId], ty: Type) -> Result<NodeId> {
         if self.trace.is_some() {
-            if self.log.is_some() {
-                self.record(&op, inputs, &ty);
-            }
             let requires_grad = self.tracks(&op, inputs, ty.dtype);
             let node = self.new_node(op, inputs, ty, requires_grad);
             Ok(self.append_traced(node))

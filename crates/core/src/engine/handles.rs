@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::error::{Error, Result};
 use crate::graph::NodeId;
 
-/// A slot and its generation in one double: `slot + generation · 2³²`.
+/// A slot and its generation in one double: `slot + 1 + generation · 2³²`; never zero, which stands for a dead tensor.
 pub type Handle = f64;
 
 const GENERATION_BITS: u32 = 21;
@@ -44,12 +44,12 @@ impl Handles {
         let slot = &mut self.slots[at as usize];
         slot.target = Some(target);
         self.live += 1;
-        f64::from(at) + f64::from(slot.generation) * SLOT_SIZE
+        f64::from(at) + 1.0 + f64::from(slot.generation) * SLOT_SIZE
     }
 
     fn slot(&self, handle: Handle) -> Option<usize> {
         let generation = (handle / SLOT_SIZE).floor();
-        let at = handle - generation * SLOT_SIZE;
+        let at = handle - generation * SLOT_SIZE - 1.0;
         let slot = self.slots.get(at as usize)?;
         (at >= 0.0 && f64::from(slot.generation) == generation && slot.target.is_some()).then_some(at as usize)
     }
@@ -113,6 +113,6 @@ mod tests {
             handles.remove(handle);
         }
         let next = handles.insert(Target::Eager(NodeId(0)));
-        assert_eq!(next, 1.0);
+        assert_eq!(next, 2.0);
     }
 }

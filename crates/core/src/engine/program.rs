@@ -218,18 +218,6 @@ pub(super) enum Effect {
     Clear,
 }
 
-/// One row of `explain()`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExplainRow {
-    pub kernel: String,
-    pub shapes: String,
-    /// Bytes read and written.
-    pub bytes: usize,
-    /// Offset of the first output in the arena, where it lies there.
-    pub offset: Option<usize>,
-    pub path: String,
-}
-
 impl Engine {
     /// Closes the trace: the nodes behind `outputs`, the writes and the kept gradients become a program.
     pub fn trace_end(&mut self, outputs: &[Handle], options: TraceOptions) -> Result<ProgramId> {
@@ -580,26 +568,6 @@ impl Engine {
         });
         self.pool.push(id);
         id
-    }
-
-    /// The program as a table, and the bytes of its arena.
-    pub fn explain(&self, id: ProgramId) -> Result<(Vec<ExplainRow>, usize)> {
-        let runnable = &self.program(id)?.runnable;
-        let rows = runnable.plan.steps.iter().map(|step| {
-            let side = |operands: &[crate::plan::Operand]| {
-                operands.iter().map(|o| format!("{}{}", o.dtype, show(&o.view.shape))).collect::<Vec<_>>().join(" ")
-            };
-            let bytes = step.ins.iter().chain(&step.outs).map(|o| o.view.numel() * o.dtype.size()).sum();
-            let origin = step.origin as usize;
-            ExplainRow {
-                kernel: runnable.origins[origin].name.clone(),
-                shapes: format!("{} -> {}", side(&step.ins), side(&step.outs)),
-                bytes,
-                offset: step.outs.first().filter(|o| o.slot == 0).map(|o| o.base),
-                path: runnable.paths[origin].to_string(),
-            }
-        });
-        Ok((rows.collect(), runnable.plan.arena_bytes))
     }
 }
 

@@ -2,18 +2,19 @@
 //! step is compared with its eager run.
 
 use super::Engine;
+use super::trace::Trace;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::graph::{Node, NodeId, Type};
-use crate::op::{Number, Op, ViewOp};
-use crate::storage::Value;
+use crate::op::{Number, Op};
+use crate::storage::{Storage, Value};
 
 /// One appended node, as far as eager and traced runs must agree on it.
 #[derive(Clone, Debug, PartialEq)]
-struct Record {
+pub struct Record {
     op: Op,
     ty: Type,
-    /// Storages of tensors that were not computed in the function.
+    /// Storages of operands that were not computed in the function.
     outside: Vec<u64>,
     path: u32,
     site: u32,
@@ -23,79 +24,101 @@ struct Record {
 #[derive(Default)]
 pub struct Log {
     records: Vec<Record>,
+    /// Storages from here on were made by the function itself.
+    first_storage: u64,
+}
+
+impl Log {
+    pub fn new() -> Self {
+        Self { records: Vec::new(), first_storage: Storage::next_id() }
+    }
+}
+
+/// Views, leaves and writes differ between the drivers by nature; what is computed must not.
+fn is_compared(op: &Op) -> bool {
+    !matches!(op, Op::View(_) | Op::Leaf | Op::State(_) | Op::Input(_) | Op::Slot(_) | Op::Assign(_))
+}
+
+/// What a trace computes, in the order of appending.
+pub(super) fn records(trace: &Trace) -> Vec<Record> {
+    let outside = |mut at: NodeId| loop {
+        let node = &trace.nodes[at.0 as usize];
+        match &node.op {
+            Op::State(state) => return Some(trace.states[*state as usize].storage.id),
+            Op::View(_) | Op::Assign(_) => at = node.inputs[0],
+            _ => return None,
+        }
+    };
+    trace
+        .nodes
+        .iter()
+        .filter(|node| is_compared(&node.op))
+        .map(|node| Record {
+            op: node.op.clone(),
+            ty: Type { weak: None, ..node.ty.clone() },
+            outside: node.inputs.iter().filter_map(|&input| outside(input)).collect(),
+            path: node.path,
+            site: node.site,
+        })
+        .collect()
 }
 
 impl Engine {
-    /// Starts to record what is appended.
-    pub fn log_begin(&mut self) {
-        self.log = Some(Log::default());
-    }
-
-    /// Ends recording.
-    pub fn log_end(&mut self) -> Option<Log> {
-        self.log.take()
-    }
-
+    /// Adds an eager node to the log.
     pub(super) fn record(&mut self, op: &Op, inputs: &[NodeId], ty: &Type) {
-        // The slots of a trace and the numbers of an eager run are the same thing, and gradients of
-        // a trace live elsewhere: views and leaves are compared by what is done with them.
-        if matches!(op, Op::View(ViewOp::Place(_) | ViewOp::Alias) | Op::Leaf | Op::State(_) | Op::Input(_) | Op::Slot(_)) {
+        let Some(log) = &self.log else { return };
+        if !is_compared(op) {
             return;
         }
-        let op = match op {
-            Op::Assign(view) => Op::Assign(view.clone()),
-            other => other.clone(),
+        let outside = inputs.iter().filter_map(|&input| match self.value(input) {
+            Value::Tensor { storage, .. } => (storage.id < log.first_storage).then_some(storage.id),
+            Value::Scalar(_) => None,
+        });
+        let record = Record {
+            op: op.clone(),
+            ty: Type { weak: None, ..ty.clone() },
+            outside: outside.collect(),
+            path: self.path,
+            site: self.site,
         };
-        let outside = inputs.iter().filter_map(|&input| self.storage_outside(input)).collect();
-        let record = Record { op, ty: Type { weak: None, ..ty.clone() }, outside, path: self.path, site: self.site };
         if let Some(log) = &mut self.log {
             log.records.push(record);
         }
     }
 
-    fn storage_outside(&self, node: NodeId) -> Option<u64> {
-        let trace = self.trace.as_ref()?;
-        let mut at = node;
-        loop {
-            let n = &trace.nodes[at.0 as usize];
-            match &n.op {
-                Op::State(state) => return Some(trace.states[*state as usize].storage.id),
-                Op::View(_) => at = n.inputs[0],
-                _ => return None,
-            }
-        }
-    }
-
     /// The first place where an eager run did something else than the trace.
-    pub fn log_difference(&self, traced: &Log, eager: &Log) -> Option<String> {
-        let significant = |log: &Log| -> Vec<Record> {
-            log.records.iter().filter(|r| !matches!(r.op, Op::Const(_))).cloned().collect()
-        };
-        let constants = |log: &Log| -> Vec<Record> {
-            log.records.iter().filter(|r| matches!(r.op, Op::Const(_))).cloned().collect()
-        };
+    pub(super) fn log_difference(&self, traced: &[Record], eager: &Log, arguments: &[u64]) -> Option<String> {
         let describe = |record: &Record| {
             let site = self.names.get(record.site);
             let path = self.names.get(record.path);
             let place = [path, site].iter().filter(|t| !t.is_empty()).copied().collect::<Vec<_>>().join(" at ");
             if place.is_empty() { record.op.name().to_owned() } else { format!("{} ({place})", record.op.name()) }
         };
-        let (t, e) = (significant(traced), significant(eager));
-        for at in 0..t.len().max(e.len()) {
-            match (t.get(at), e.get(at)) {
-                (Some(x), Some(y)) if x.op == y.op && x.ty == y.ty => {}
-                (Some(x), Some(y)) => return Some(format!("op {at} was {} in the trace and is {} now", describe(x), describe(y))),
+        let is_number = |r: &&Record| matches!(r.op, Op::Const(_));
+        let mut t = traced.iter().filter(|r| !is_number(r));
+        let mut e = eager.records.iter().filter(|r| !is_number(r));
+        for at in 0.. {
+            match (t.next(), e.next()) {
+                (Some(x), Some(y)) => {
+                    if x.op != y.op || x.ty != y.ty {
+                        return Some(format!("op {at} was {} in the trace and is {} now", describe(x), describe(y)));
+                    }
+                    let now: Vec<u64> = y.outside.iter().copied().filter(|id| !arguments.contains(id)).collect();
+                    if now != x.outside {
+                        return Some(format!("op {at}, {}, reads another tensor than in the trace", describe(y)));
+                    }
+                }
                 (Some(x), None) => return Some(format!("op {at}, {}, does not happen any more", describe(x))),
                 (None, Some(y)) => return Some(format!("op {at}, {}, did not happen in the trace", describe(y))),
-                (None, None) => {}
+                (None, None) => break,
             }
         }
-        // Slots take the place of some constants, so only those of the trace have to be found again.
-        let mut rest = constants(eager).into_iter();
-        for x in constants(traced) {
-            let Op::Const(Number(old)) = x.op else { continue };
+        // Slots take the place of some numbers, so only those of the trace have to be found again.
+        let mut rest = eager.records.iter().filter(is_number);
+        for x in traced.iter().filter(is_number) {
             if !rest.any(|y| y.op == x.op && y.site == x.site) {
-                return Some(format!("the number {old} of {} has changed", describe(&x)));
+                let Op::Const(Number(old)) = x.op else { continue };
+                return Some(format!("the number {old} of {} has changed", describe(x)));
             }
         }
         None

@@ -1,0 +1,6 @@
+//! The engine on real kernels: eager execution, gradients, traces, and what makes capture safe.
+
+mod invariants;
+mod jobs;
+mod support;
+mod training;
