@@ -4,6 +4,7 @@ use neuroxide_core::error::Error;
 
 use crate::call::Call;
 use crate::failure::{Outcome, wrong_argument};
+use crate::json;
 
 /// `setMode('anomaly', on)`
 pub fn set_mode(call: &Call<'_>) -> Outcome<()> {
@@ -20,30 +21,38 @@ pub fn set_mode(call: &Call<'_>) -> Outcome<()> {
 pub fn memory(call: &Call<'_>) -> Outcome<String> {
     let state = call.state()?;
     let (bytes, peak) = state.engine.bytes();
-    Ok(format!(
-        r#"{{"tensors":{},"nodes":{},"owners":{},"bytes":{bytes},"peakBytes":{peak},"backendBytes":{}}}"#,
-        state.engine.tensors(),
-        state.engine.nodes(),
-        state.owners.live(),
-        state.engine.backend().allocated_bytes(),
-    ))
+    Ok(json::object([
+        ("tensors", state.engine.tensors().to_string()),
+        ("nodes", state.engine.nodes().to_string()),
+        ("owners", state.owners.live().to_string()),
+        ("bytes", bytes.to_string()),
+        ("peakBytes", peak.to_string()),
+        ("backendBytes", state.engine.backend().allocated_bytes().to_string()),
+    ]))
 }
 
 /// `counters() -> JSON`
 pub fn counters(call: &Call<'_>) -> Outcome<String> {
     let state = call.state()?;
     let counters = state.engine.counters();
-    Ok(format!(
-        r#"{{"calls":{},"eagerRuns":{},"runs":{},"prepared":{},"nodes":{}}}"#,
-        state.calls, counters.eager_runs, counters.program_runs, counters.prepared, counters.nodes,
-    ))
+    Ok(json::object([
+        ("calls", state.calls.to_string()),
+        ("traces", state.traces.to_string()),
+        ("runs", counters.program_runs.to_string()),
+        ("eagerRuns", counters.eager_runs.to_string()),
+        ("prepared", counters.prepared.to_string()),
+        ("nodes", counters.nodes.to_string()),
+    ]))
 }
 
 /// `device() -> JSON`
 pub fn device(call: &Call<'_>) -> Outcome<String> {
     let state = call.state()?;
-    let (name, isa) = (state.engine.backend().name().to_owned(), state.backend.isa().name());
-    Ok(format!(r#"{{"name":"{name}","isa":"{isa}","threads":{}}}"#, state.backend.threads()))
+    Ok(json::object([
+        ("name", json::string(state.engine.backend().name())),
+        ("isa", json::string(state.backend.isa().name())),
+        ("threads", state.backend.threads().to_string()),
+    ]))
 }
 
 /// `debugPanic()`: exists to test that a panic becomes an error.

@@ -70,6 +70,10 @@ exports! {
     c"runAsync"(3) => programs::run_async;
     c"programFree"(1) => programs::free;
     c"explain"(1) => programs::explain;
+    c"verifyBegin"(1) => programs::verify_begin;
+    c"verifyReplay"(0) => programs::verify_replay;
+    c"verifyEnd"(1) => programs::verify_end;
+    c"verifyAbort"(0) => programs::verify_abort;
 
     c"optimizerCreate"(4) => optimizers::create;
     c"optimizerHyper"(4) => optimizers::hyper;

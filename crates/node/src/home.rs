@@ -42,6 +42,8 @@ pub struct State {
     pub threshold: f64,
     /// Calls from JavaScript so far.
     pub calls: u64,
+    /// Traces that became programs.
+    pub traces: u64,
     pub backend: Arc<CpuBackend>,
     /// The arguments of the open trace.
     pub traced: Vec<ArgSpec>,
@@ -60,6 +62,7 @@ impl State {
             background: Background::default(),
             threshold: FIRST_THRESHOLD,
             calls: 0,
+            traces: 0,
             backend,
             traced: Vec::new(),
             signatures: Vec::new(),

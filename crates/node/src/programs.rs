@@ -92,6 +92,7 @@ pub fn trace_end(call: &Call<'_>) -> Outcome<f64> {
         }
     };
     let id = state.engine.trace_end(outputs, TraceOptions { keep_grads })?;
+    state.traces += 1;
     let numbers = specs.iter().map(|spec| matches!(spec, ArgSpec::Number { .. })).collect();
     let at = id.0 as usize;
     if state.signatures.len() <= at {
@@ -178,17 +179,49 @@ pub fn free(call: &Call<'_>) -> Outcome<()> {
 /// `explain(program) -> JSON`
 pub fn explain(call: &Call<'_>) -> Outcome<String> {
     let id = program(call, 0)?;
-    let (rows, arena) = call.state()?.engine.explain(id)?;
-    let steps = rows.iter().map(|row| {
+    let explanation = call.state()?.engine.explain(id)?;
+    let steps = explanation.rows.iter().map(|row| {
         json::object([
-            ("kernel", json::string(&row.kernel)),
+            ("kernel", json::string(row.kernel)),
+            ("ops", json::string(&row.ops)),
             ("shapes", json::string(&row.shapes)),
             ("bytes", row.bytes.to_string()),
             ("offset", row.offset.map_or("null".to_owned(), |offset| offset.to_string())),
             ("path", json::string(&row.path)),
         ])
     });
-    Ok(json::object([("steps", json::array(steps)), ("arena", arena.to_string())]))
+    Ok(json::object([
+        ("steps", json::array(steps)),
+        ("arena", explanation.arena_bytes.to_string()),
+        ("inputs", explanation.inputs.to_string()),
+        ("states", explanation.states.to_string()),
+        ("outputs", explanation.outputs.to_string()),
+    ]))
+}
+
+/// `verifyBegin(program)`: remembers everything that a run of the program changes.
+pub fn verify_begin(call: &Call<'_>) -> Outcome<()> {
+    let id = program(call, 0)?;
+    Ok(call.at_work()?.engine.verify_begin(id)?)
+}
+
+/// `verifyReplay()`: after the run; everything is put back for the function to run eagerly.
+pub fn verify_replay(call: &Call<'_>) -> Outcome<()> {
+    Ok(call.at_work()?.engine.verify_replay()?)
+}
+
+/// `verifyEnd(n)`: compares the eager outputs in the list with those of the run behind them.
+pub fn verify_end(call: &Call<'_>) -> Outcome<()> {
+    let count = call.count(0)?;
+    let mut state = call.at_work()?;
+    let state = &mut *state;
+    let (eager, traced) = state.io.list(2 * count)?.split_at(count);
+    Ok(state.engine.verify_end(eager, traced)?)
+}
+
+/// `verifyAbort()`: gives up, with everything as after the run.
+pub fn verify_abort(call: &Call<'_>) -> Outcome<()> {
+    Ok(call.at_work()?.engine.verify_abort()?)
 }
 
 /// `runAsync(program, outs, nArgs) -> Promise<Float64Array>`: handles of the outputs, then rank,

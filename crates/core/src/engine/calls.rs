@@ -131,6 +131,11 @@ impl Engine {
         Ok(handle)
     }
 
+    /// A weakly typed 0-d number.
+    pub fn number(&mut self, value: f64) -> Result<Handle> {
+        self.call(|b| b.number(value))
+    }
+
     /// A leaf that is not yet anybody's, owned by the current call.
     pub(super) fn adopt(&mut self, value: Value, ty: Type, requires_grad: bool) -> NodeId {
         let node = Node {
