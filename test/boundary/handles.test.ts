@@ -72,7 +72,7 @@ describe('arguments', () => {
     expect(thrownBy(() => addon['create']!({}, 99, 0, new Float32Array(1))).code).toBe('ERR_VALUE')
     expect(thrownBy(() => addon['create']!({}, F32, 1e9, new Float32Array(1))).code).toBe('ERR_VALUE')
     expect(thrownBy(() => addon['apply']!()).code).toBe('ERR_VALUE')
-    expect(thrownBy(() => addon['apply']!({}, 1e6, -1, -1, -1, 0)).code).toBe('ERR_VALUE')
+    expect(thrownBy(() => addon['apply']!({}, 1e6, -1, -1, -1, 0)).code).toBe('ERR_INTERNAL')
     expect(thrownBy(() => addon['releaseMany']!(1e9)).code).toBe('ERR_VALUE')
   })
 

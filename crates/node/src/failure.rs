@@ -39,7 +39,18 @@ pub fn check(env: sys::napi_env, status: sys::napi_status) -> Outcome<()> {
     if pending || status == sys::Status::napi_pending_exception {
         return Err(Failure::Pending);
     }
-    Err(Failure::Core(Error::Internal(format!("Node-API answered with status {status}"))))
+    Err(Failure::Core(match status {
+        sys::Status::napi_invalid_arg
+        | sys::Status::napi_object_expected
+        | sys::Status::napi_string_expected
+        | sys::Status::napi_function_expected
+        | sys::Status::napi_number_expected
+        | sys::Status::napi_boolean_expected
+        | sys::Status::napi_array_expected => {
+            Error::Value(format!("a value of the wrong type in a native call (Node-API status {status})"))
+        }
+        _ => Error::Internal(format!("Node-API answered with status {status}")),
+    }))
 }
 
 /// An `Error` object with the code and message of `error`.

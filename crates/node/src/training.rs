@@ -91,7 +91,7 @@ impl Reader {
         }
     }
 
-    /// `{ program, rest, tensors, count, batchSize }`, with the steps of one pass.
+    /// `{ program, rest, xs, count, batchSize }`, with the steps of one pass.
     fn phase(&self, name: &CStr) -> Outcome<Option<(PhaseSpec, usize)>> {
         let Some(phase) = self.object(name)? else { return Ok(None) };
         let rest = phase.number(c"rest")?;
@@ -101,7 +101,7 @@ impl Reader {
             return Err(wrong(c"batchSize", "at least 1"));
         }
         let steps = if rest.is_some() { count.div_ceil(batch_size) } else { count / batch_size };
-        let data = phase.numbers(c"tensors")?;
+        let data = phase.numbers(c"xs")?;
         let spec = PhaseSpec { full: phase.program(c"program")?, rest, data, batch_size, collect: false };
         Ok(Some((spec, steps)))
     }
