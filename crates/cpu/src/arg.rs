@@ -20,7 +20,8 @@ const GRAIN: usize = 16 << 10;
 /// # Safety
 /// `cols` elements are readable from each of `len` rows, `stride` apart, from `x`; `len` is not 0.
 #[inline(always)]
-#[allow(clippy::eq_op)]
+// Comparisons without branches, so that columns become lanes.
+#[allow(clippy::eq_op, clippy::needless_bitwise_bool)]
 unsafe fn block_body<T: Element + PartialOrd>(
     x: *const T,
     len: usize,
@@ -73,7 +74,7 @@ pub(crate) fn prepare(site: &Site<'_>, op: ArgOp) -> Result<Box<dyn Task>> {
     let (x, out) = (&site.step.ins[0], &site.step.outs[0]);
     let [outer, len, inner] = site.triple(site.rows(x, x.dtype)?)?;
     site.check(*site.rows(out, DType::I32)? == [outer, 1, inner], "the out has another shape")?;
-    site.check(len > 0 && len <= i32::MAX as usize, "1 to 2147483647 elements are needed")?;
+    site.check(len > 0 && i32::try_from(len).is_ok(), "1 to 2147483647 elements are needed")?;
     let max = op == ArgOp::Max;
     Ok(Box::new(Arg {
         x: site.ins[0],

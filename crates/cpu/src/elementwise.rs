@@ -117,6 +117,8 @@ struct Walk<'a> {
 }
 
 impl Elementwise {
+    // The registers stay on the stack: nothing to allocate, nothing to share between threads.
+    #[allow(clippy::large_stack_arrays)]
     fn walk(&self, cx: &Context<'_>, range: std::ops::Range<usize>, tile: usize, staged: u64) {
         let mut scratch = Scratch([MaybeUninit::uninit(); SCRATCH]);
         let mut walk = Walk { task: self, cx, scratch: scratch.0.as_mut_ptr().cast(), staged, start: 0 };
@@ -189,12 +191,12 @@ impl Walk<'_> {
                     });
                 }
                 Code::Iota { inner, size, to } => {
-                    rows::iota(count, self.start, inner, size, self.at(to).cast())
+                    rows::iota(count, self.start, inner, size, self.at(to).cast());
                 }
                 Code::One { row, a, to } => row(count, self.at(a), self.at(to)),
                 Code::Two { row, a, b, to } => row(count, self.at(a), self.at(b), self.at(to)),
                 Code::Three { row, a, b, c, to } => {
-                    row(count, self.at(a), self.at(b), self.at(c), self.at(to))
+                    row(count, self.at(a), self.at(b), self.at(c), self.at(to));
                 }
             }
         }

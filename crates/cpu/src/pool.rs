@@ -175,6 +175,11 @@ impl Drop for Pool {
 }
 
 impl Mailbox {
+    /// Claims a posted part for the worker.
+    fn take(&self) -> bool {
+        self.state.compare_exchange(POSTED, TAKEN, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
     /// Takes a posted part away from a worker that has not begun it.
     fn take_back(&self) -> bool {
         self.state.compare_exchange(POSTED, IDLE, Ordering::AcqRel, Ordering::Relaxed).is_ok()
@@ -219,24 +224,21 @@ fn work(id: usize) {
     let mut since = Instant::now();
     let mut rounds = 0u32;
     loop {
-        match mailbox.state.load(Ordering::Acquire) {
-            POSTED => {
-                if mailbox.state.compare_exchange(POSTED, TAKEN, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-                {
-                    let job = JOB.load(Ordering::Relaxed).cast::<Region<'_>>();
-                    // SAFETY: the state went from POSTED to TAKEN here, so the caller of the region that
-                    // posted it is in `Pool::run` and stays there (Barrier) until the state is IDLE.
-                    let part = unsafe { *job };
-                    if catch_unwind(AssertUnwindSafe(|| part(id + 1))).is_err() {
-                        PANICKED.store(true, Ordering::Relaxed);
-                    }
-                    mailbox.state.store(IDLE, Ordering::Release);
-                    since = Instant::now();
-                    rounds = 0;
-                }
+        let state = mailbox.state.load(Ordering::Acquire);
+        if state == STOP {
+            return;
+        }
+        if state == POSTED && mailbox.take() {
+            let job = JOB.load(Ordering::Relaxed).cast::<Region<'_>>();
+            // SAFETY: the state went from POSTED to TAKEN here, so the caller of the region that posted it
+            // is in `Pool::run` and stays there (Barrier) until the state is IDLE.
+            let part = unsafe { *job };
+            if catch_unwind(AssertUnwindSafe(|| part(id + 1))).is_err() {
+                PANICKED.store(true, Ordering::Relaxed);
             }
-            STOP => return,
-            _ => {}
+            mailbox.state.store(IDLE, Ordering::Release);
+            since = Instant::now();
+            rounds = 0;
         }
         if CROWDED.load(Ordering::Relaxed) {
             std::thread::yield_now();

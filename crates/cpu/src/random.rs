@@ -26,7 +26,7 @@ pub(crate) fn prepare(site: &Site<'_>, dist: Dist, offset: u64) -> Result<Box<dy
     let fits = match dist {
         Dist::Uniform | Dist::Normal => out.dtype.is_float(),
         Dist::Integer { low, high } => out.dtype == DType::I32 && low < high,
-        Dist::Permutation => out.dtype == DType::I32 && numel <= i32::MAX as usize,
+        Dist::Permutation => out.dtype == DType::I32 && i32::try_from(numel).is_ok(),
     };
     site.check(fits, "no such numbers of this type")?;
     Ok(Box::new(Random { out: site.outs[0], dtype: out.dtype, dist, numel, offset }))

@@ -268,7 +268,7 @@ impl<F: Fold> Reduce<F> {
                         self.inner,
                         cols,
                         &mut total,
-                    )
+                    );
                 };
                 for (c, &acc) in total[..cols].iter().enumerate() {
                     self.put(cx, row * self.inner + col + c, acc, unfit);

@@ -47,7 +47,8 @@ real!(f32);
 real!(f64);
 
 #[inline(always)]
-#[allow(clippy::eq_op)]
+// Without branches, so that lanes stay lanes.
+#[allow(clippy::eq_op, clippy::needless_bitwise_bool)]
 fn larger<T: Real>(a: T, b: T) -> T {
     if (b > a) | (b != b) { b } else { a }
 }
@@ -147,7 +148,7 @@ impl<T: Real> Task for Softmax<T> {
                         self.out.ptr::<T>(cx).add(row * self.len),
                         self.len,
                         self.log,
-                    )
+                    );
                 }
             }
         });

@@ -70,7 +70,7 @@ fn updates_in_place_read_before_they_write() {
 #[test]
 fn bindings_that_are_too_small_are_told() {
     let tensor = common::Tensor::new(&[1f32; 8], &[8]);
-    let step = step(Kernel::Copy, &[tensor.clone()], &[tensor]);
+    let step = step(Kernel::Copy, std::slice::from_ref(&tensor), &[tensor]);
     for (_, backend) in backends() {
         let executable = backend
             .prepare(&Plan { steps: vec![step.clone()], slots: 3, scalars: 0, arena_bytes: 0 })
@@ -105,23 +105,23 @@ fn broken_plans_are_refused() {
         outs: [1].into_iter().collect(),
     };
     let cases = [
-        step(Kernel::Copy, &[float.clone()], &[int.clone()]),
-        step(Kernel::Copy, &[below], &[float.clone()]),
-        step(Kernel::Copy, &[], &[float.clone()]),
-        step(Kernel::Elementwise(add), &[float.clone()], &[int.clone()]),
+        step(Kernel::Copy, std::slice::from_ref(&float), std::slice::from_ref(&int)),
+        step(Kernel::Copy, &[below], std::slice::from_ref(&float)),
+        step(Kernel::Copy, &[], std::slice::from_ref(&float)),
+        step(Kernel::Elementwise(add), std::slice::from_ref(&float), std::slice::from_ref(&int)),
         step(
             Kernel::MatMul(neuroxide_core::plan::Epilogue::default()),
             &[float.clone(), float.clone()],
-            &[float.clone()],
+            std::slice::from_ref(&float),
         ),
-        step(Kernel::Composite(neuroxide_core::op::Composite::Softmax), &[int.clone()], &[int]),
+        step(Kernel::Composite(neuroxide_core::op::Composite::Softmax), std::slice::from_ref(&int), &[int]),
     ];
     let backend = &backends()[0].1;
     for step in cases {
         let plan = Plan { steps: vec![step], slots: 4, scalars: 0, arena_bytes: 0 };
         assert_eq!(backend.prepare(&plan).err().unwrap().code(), "ERR_INTERNAL", "{plan:?}");
     }
-    let mut far = step(Kernel::Copy, &[float.clone()], &[float]);
+    let mut far = step(Kernel::Copy, std::slice::from_ref(&float), &[float]);
     far.ins[0].slot = 9;
     assert!(backend.prepare(&Plan { steps: vec![far], slots: 3, scalars: 0, arena_bytes: 0 }).is_err());
 }

@@ -1,6 +1,7 @@
 //! Runs one kernel on every backend: all instruction sets of the machine, 1, 2, 3 and 7 threads,
 //! and the late-queue backend. All must agree to the bit.
 #![allow(dead_code, reason = "each test binary uses its part of this")]
+#![allow(clippy::unwrap_used, reason = "what fails here is a failed test")]
 
 use std::sync::{Arc, OnceLock};
 
@@ -108,10 +109,10 @@ impl Tensor {
         let mut bytes = self.storage.clone();
         match self.dtype {
             DType::F32 => {
-                bytes.chunks_exact_mut(4).filter(|x| f32::read(x).is_nan()).for_each(|x| f32::NAN.write(x))
+                bytes.chunks_exact_mut(4).filter(|x| f32::read(x).is_nan()).for_each(|x| f32::NAN.write(x));
             }
             DType::F64 => {
-                bytes.chunks_exact_mut(8).filter(|x| f64::read(x).is_nan()).for_each(|x| f64::NAN.write(x))
+                bytes.chunks_exact_mut(8).filter(|x| f64::read(x).is_nan()).for_each(|x| f64::NAN.write(x));
             }
             _ => {}
         }
@@ -240,7 +241,9 @@ pub fn run_on(
     for (out, binding) in found.iter_mut().zip(&bindings[1 + ins.len()..]) {
         result = result.and_then(|()| backend.download(binding.buffer, 64, &mut out.storage));
     }
-    bindings.iter().for_each(|binding| backend.free(binding.buffer));
+    for binding in &bindings {
+        backend.free(binding.buffer);
+    }
     result.map(|()| found)
 }
 
