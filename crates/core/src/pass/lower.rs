@@ -8,7 +8,7 @@ use crate::graph::{Node, NodeId};
 use crate::op::{Op, ViewOp};
 use crate::pass::fuse::{Group, Region};
 use crate::pass::memory::{Lifetime, pack};
-use crate::pass::order::{Order, index_operand, order};
+use crate::pass::order::{Order, order};
 use crate::plan::{Cut, Epilogue, Expr, Instr, Kernel, Operand, Plan, Step};
 use crate::shape::{Dims, View};
 
@@ -107,6 +107,7 @@ pub fn lower(source: &Source<'_>) -> Result<Lowered> {
         let id = lowering.order.nodes[at];
         if !lowering.absorbed[id.0 as usize] {
             lowering.node(id)?;
+            lowering.checks(id);
         }
     }
     lowering.flush();
@@ -549,9 +550,6 @@ impl Lowering<'_> {
 
     fn kernel(&mut self, id: NodeId, op: &Op, inputs: &[NodeId]) -> Result<()> {
         let name = op.name();
-        if let Some(operand) = index_operand(op) {
-            self.check_index(id, op, inputs[operand]);
-        }
         match op {
             Op::Reduce { op, first, count } => {
                 let x = self.read_contiguous(inputs[0]);
@@ -624,18 +622,25 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// Checks indices before anything is written: within the plan the kernels check once more,
-    /// but by then an earlier write may have happened.
-    fn check_index(&mut self, id: NodeId, op: &Op, index: NodeId) {
-        if !self.order.nodes.iter().any(|n| matches!(self.get(*n).op, Op::Assign(_))) {
-            return;
+    /// Checks indices as soon as they are there, so that a bad one stops the run before a write.
+    fn checks(&mut self, index: NodeId) {
+        let mut done: SmallVec<[usize; 2]> = SmallVec::new();
+        for at in 0..self.order.checks.len() {
+            let (checked, reader) = self.order.checks[at];
+            let node = self.get(reader);
+            let (Op::Gather { axis } | Op::IndexSelect { axis } | Op::ScatterAdd { axis } | Op::IndexAdd { axis }) = node.op
+            else {
+                continue;
+            };
+            let size = self.get(node.inputs[0]).ty.shape[axis];
+            if checked != index || done.contains(&size) {
+                continue;
+            }
+            done.push(size);
+            let name = node.op.name();
+            let region = self.read_contiguous(index);
+            self.emit(Kernel::CheckIndex { size }, &[region], &[], name, reader);
         }
-        let (Op::Gather { axis } | Op::IndexSelect { axis } | Op::ScatterAdd { axis } | Op::IndexAdd { axis }) = op else {
-            return;
-        };
-        let size = self.get(self.get(id).inputs[0]).ty.shape[*axis];
-        let region = self.read_contiguous(index);
-        self.emit(Kernel::CheckIndex { size }, &[region], &[], op.name(), id);
     }
 
     fn concat(&mut self, id: NodeId, axis: usize, inputs: &[NodeId]) {

@@ -9,10 +9,13 @@ pub struct Order {
     /// Live readers of each node, once per operand; roots count as one reader more.
     pub readers: Vec<Vec<NodeId>>,
     pub is_root: Vec<bool>,
+    /// (indices, reader): checks to make as soon as the indices are there. Empty where nothing is
+    /// written: the kernels check for themselves.
+    pub checks: Vec<(NodeId, NodeId)>,
 }
 
 /// The operand of `node` that holds indices.
-pub fn index_operand(op: &Op) -> Option<usize> {
+fn index_operand(op: &Op) -> Option<usize> {
     match op {
         Op::Gather { .. } | Op::IndexSelect { .. } | Op::ScatterAdd { .. } | Op::IndexAdd { .. } => Some(1),
         _ => None,
@@ -58,7 +61,14 @@ pub fn order(nodes: &[Node], roots: &[NodeId]) -> Order {
         done[at] = true;
         out.push(NodeId(at as u32));
     }
-    Order { nodes: out, readers, is_root }
+    let mut checks = Vec::new();
+    if out.iter().any(|n| matches!(nodes[n.0 as usize].op, Op::Assign(_))) {
+        for &reader in &out {
+            let node = &nodes[reader.0 as usize];
+            checks.extend(index_operand(&node.op).map(|operand| (node.inputs[operand], reader)));
+        }
+    }
+    Order { nodes: out, readers, is_root, checks }
 }
 
 fn is_effect(op: &Op) -> bool {

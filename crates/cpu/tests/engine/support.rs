@@ -69,7 +69,11 @@ pub fn sum(e: &mut Engine, x: Handle) -> Handle {
 }
 
 pub fn values(e: &mut Engine, x: Handle) -> Vec<f32> {
-    e.read(x).expect("read").chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().expect("4 bytes"))).collect()
+    e.read(x)
+        .expect("read")
+        .chunks_exact(4)
+        .map(|b| f32::from_le_bytes(b.try_into().expect("4 bytes")))
+        .collect()
 }
 
 pub fn grad(e: &mut Engine, x: Handle) -> Vec<f32> {
@@ -90,8 +94,13 @@ pub fn sgd(e: &mut Engine, params: &[Handle], lr: f64) -> OptimizerId {
 }
 
 fn optimizer(e: &mut Engine, kind: OptimizerKind, group: Vec<f64>, params: &[Handle]) -> OptimizerId {
-    e.optimizer_create(OptimizerSpec { kind, groups: vec![group], params: params.to_vec(), group_of: vec![0; params.len()] })
-        .expect("optimizer")
+    e.optimizer_create(OptimizerSpec {
+        kind,
+        groups: vec![group],
+        params: params.to_vec(),
+        group_of: vec![0; params.len()],
+    })
+    .expect("optimizer")
 }
 
 /// An argument like a tensor.
@@ -166,4 +175,3 @@ pub fn noise(n: usize, seed: u64) -> Vec<f32> {
 pub fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|v| if v.is_nan() { u32::MAX } else { v.to_bits() }).collect()
 }
-

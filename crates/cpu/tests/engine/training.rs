@@ -25,10 +25,14 @@ impl Net {
 
     pub fn loss(&self, e: &mut Engine, x: Handle, y: Handle) -> Result<Handle> {
         let p = &self.params;
-        let h = try_op(e, "linear", &[x, p[0], p[1]], &[])?;
-        let h = try_op(e, "relu", &[h], &[])?;
+        let a = try_op(e, "linear", &[x, p[0], p[1]], &[])?;
+        let h = try_op(e, "relu", &[a], &[])?;
         let logits = try_op(e, "linear", &[h, p[2], p[3]], &[])?;
-        try_op(e, "crossEntropy", &[logits, y], &[1.0, f64::NAN, 0.0])
+        let loss = try_op(e, "crossEntropy", &[logits, y], &[1.0, f64::NAN, 0.0])?;
+        for inner in [a, h, logits] {
+            e.release(inner);
+        }
+        Ok(loss)
     }
 
     pub fn step(&self, e: &mut Engine, x: Handle, y: Handle) -> Result<Handle> {
@@ -80,7 +84,11 @@ fn jit_equals_eager_to_the_bit() {
         for round in 0..20 {
             let la = a.step(&mut eager, xa, ya).unwrap();
             let lb = jit.call(&mut traced, &[xb, yb]).unwrap()[0];
-            assert_eq!(bits(&values(&mut eager, la)), bits(&values(&mut traced, lb)), "loss of round {round}");
+            assert_eq!(
+                bits(&values(&mut eager, la)),
+                bits(&values(&mut traced, lb)),
+                "loss of round {round}"
+            );
         }
         assert_eq!(jit.programs.len(), 1, "no second trace");
         assert_eq!(a.weights(&mut eager), b.weights(&mut traced));
