@@ -1,3 +1,4 @@
+import { TraceError } from '../errors.js'
 import { NONE, isTracing, native, type Handle } from '../native.js'
 import { adopt, blank, handleOf, type TensorBase } from '../tensor/base.js'
 import type { Shape } from '../types.js'
@@ -69,9 +70,14 @@ export function expectStep(parameters: readonly TensorBase[]): () => void {
 function hasGradient(handle: Handle): boolean {
   if (!native.alive(handle)) return false
   const out = blank()
-  const gradient = native.gradOf(out, handle)
-  if (gradient === NONE) return false
-  adopt(out, gradient)
+  try {
+    const gradient = native.gradOf(out, handle)
+    if (gradient === NONE) return false
+    adopt(out, gradient)
+  } catch (error) {
+    // One that a jitted step kept to itself is a gradient as well.
+    if (!(error instanceof TraceError)) throw error
+  }
   return true
 }
 
