@@ -6,7 +6,8 @@ use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::graph::{Builder, Grads, NodeId, Type, Vjp};
 use crate::op::Op;
-use crate::shape::{Dims, broadcast, show};
+use crate::ops::calculus::{Calc, Calculus};
+use crate::shape::{Dims, axis, broadcast, show};
 
 /// Types of gather, indexSelect, scatterAdd and indexAdd nodes.
 pub(super) fn infer(op: &Op, inputs: &[&Type]) -> Result<Type> {
@@ -100,19 +101,41 @@ impl Builder<'_> {
         }
     }
 
+    /// A 0-d tensor as one of size 1, so that it has a dim to index.
+    fn at_least_1d(&mut self, x: NodeId) -> Result<NodeId> {
+        if self.rank(x) == 0 { self.reshape_to(x, &[1]) } else { Ok(x) }
+    }
+
     /// Elements of x at the places that index names along a dim.
     pub fn gather(&mut self, x: NodeId, dim: i64, index: NodeId) -> Result<NodeId> {
-        let axis = self.existing("gather", x, dim)?;
+        let axis = axis("gather", dim, self.rank(x))?;
         let index = self.index_operand("gather", index)?;
+        if self.ty(index).numel() == 0 {
+            // Nothing is read, so the shapes need not fit.
+            let flat = self.reshape(x, &[-1])?;
+            let none = self.cut(flat, 0, 0, 0)?;
+            return self.reshape_to(none, &self.shape(index));
+        }
+        if self.rank(x) == 0 {
+            let shape = self.shape(index);
+            let (row, place) = (self.at_least_1d(x)?, self.at_least_1d(index)?);
+            let out = self.push(Op::Gather { axis }, &[row, place])?;
+            return self.reshape_to(out, &shape);
+        }
         self.push(Op::Gather { axis }, &[x, index])
     }
 
     /// Slices of x at the indices of a 1-d tensor.
     pub fn index_select(&mut self, x: NodeId, dim: i64, index: NodeId) -> Result<NodeId> {
-        let axis = self.existing("indexSelect", x, dim)?;
+        let axis = axis("indexSelect", dim, self.rank(x))?;
         let index = self.index_operand("indexSelect", index)?;
-        let index = if self.rank(index) == 0 { self.reshape_to(index, &[1])? } else { index };
-        self.push(Op::IndexSelect { axis }, &[x, index])
+        let index = self.at_least_1d(index)?;
+        if self.rank(x) > 0 {
+            return self.push(Op::IndexSelect { axis }, &[x, index]);
+        }
+        let row = self.at_least_1d(x)?;
+        let out = self.push(Op::IndexSelect { axis }, &[row, index])?;
+        self.reshape(out, &[])
     }
 
     fn same_type(&self, op: &str, x: NodeId, source: NodeId) -> Result<()> {
@@ -125,9 +148,15 @@ impl Builder<'_> {
 
     /// x with source added at the places that index names along a dim; source may be larger than index.
     pub fn scatter_add(&mut self, x: NodeId, dim: i64, index: NodeId, source: NodeId) -> Result<NodeId> {
-        let axis = self.existing("scatterAdd", x, dim)?;
+        let axis = axis("scatterAdd", dim, self.rank(x))?;
         self.same_type("scatterAdd", x, source)?;
         let index = self.index_operand("scatterAdd", index)?;
+        if self.rank(x) == 0 {
+            let (row, index, source) =
+                (self.at_least_1d(x)?, self.at_least_1d(index)?, self.at_least_1d(source)?);
+            let out = self.scatter_add(row, 0, index, source)?;
+            return self.reshape_to(out, &[]);
+        }
         let shape = self.shape(index);
         let given = self.shape(source);
         let fits = given.len() == shape.len() && given.iter().zip(&shape).all(|(s, i)| s >= i);
@@ -154,23 +183,41 @@ impl Builder<'_> {
         source: NodeId,
         alpha: f64,
     ) -> Result<NodeId> {
-        let axis = self.existing("indexAdd", x, dim)?;
+        let axis = axis("indexAdd", dim, self.rank(x))?;
         self.same_type("indexAdd", x, source)?;
         let index = self.index_operand("indexAdd", index)?;
+        let index = self.at_least_1d(index)?;
+        if self.rank(x) == 0 {
+            let (row, source) = (self.at_least_1d(x)?, self.at_least_1d(source)?);
+            let out = self.index_add(row, 0, index, source, alpha)?;
+            return self.reshape_to(out, &[]);
+        }
         let scaled = if alpha == 1.0 { source } else { self.mul(source, alpha)? };
         self.same_type("indexAdd", x, scaled)?;
         self.push(Op::IndexAdd { axis }, &[x, index, scaled])
     }
 
-    /// As gather, after broadcasting x and index against each other outside of the dim; without a dim both are flattened.
+    /// An index whose negative values count from the end.
+    fn from_the_end(&mut self, op: &str, index: NodeId, size: usize) -> Result<NodeId> {
+        if self.dtype(index) == DType::U8 {
+            return self.index_operand(op, index);
+        }
+        let index = self.index_operand(op, index)?;
+        let c = Calc::new(self);
+        c.where_(c.lt(index, 0.0), c.add(index, size as f64), index)
+    }
+
+    /// As gather, after broadcasting x and index against each other outside of the dim; without a dim both are
+    /// flattened. Negative indices count from the end.
     pub fn take_along_dim(&mut self, x: NodeId, index: NodeId, dim: Option<i64>) -> Result<NodeId> {
         let Some(dim) = dim else {
             let (n, m) = (self.ty(x).numel(), self.ty(index).numel());
             let flat = self.reshape_to(x, &[n])?;
             let index = self.reshape_to(index, &[m])?;
+            let index = self.from_the_end("takeAlongDim", index, n)?;
             return self.gather(flat, 0, index);
         };
-        let axis = self.existing("takeAlongDim", x, dim)?;
+        let axis = axis("takeAlongDim", dim, self.rank(x))?;
         let (a, b) = (self.shape(x), self.shape(index));
         if a.len() != b.len() {
             return Err(Error::Shape(format!(
@@ -179,11 +226,15 @@ impl Builder<'_> {
                 show(&a)
             )));
         }
+        if a.is_empty() {
+            return self.gather(x, 0, index);
+        }
         let without = |shape: &Dims| {
             let mut rest = shape.clone();
             rest[axis] = 1;
             rest
         };
+        let index = self.from_the_end("takeAlongDim", index, a[axis])?;
         let mut whole = broadcast("takeAlongDim", &without(&a), &without(&b))?;
         whole[axis] = a[axis];
         let x = self.stretch(x, &whole)?;

@@ -21,6 +21,8 @@ pub trait Real: Copy + PartialOrd {
     fn floor_div_(self, divisor: Self) -> Self;
     /// Remainder with the sign of the divisor.
     fn remainder_(self, divisor: Self) -> Self;
+    /// Remainder with the sign of the dividend; NaN where the quotient overflows, as PyTorch has it.
+    fn fmod_(self, divisor: Self) -> Self;
 }
 
 macro_rules! division {
@@ -47,6 +49,11 @@ macro_rules! division {
         fn remainder_(self, divisor: Self) -> Self {
             let rest = self % divisor;
             if rest != 0.0 && (divisor < 0.0) != (rest < 0.0) { rest + divisor } else { rest }
+        }
+
+        #[inline(always)]
+        fn fmod_(self, divisor: Self) -> Self {
+            if (self / divisor).is_infinite() { Self::NAN } else { self % divisor }
         }
     };
 }

@@ -299,7 +299,8 @@ impl Builder<'_> {
             c.with(|b| b.reduce(op, x, &axes))
         };
         let out = if p == 0.0 {
-            reduce(ReduceOp::Sum, c.cast(c.ne(x, 0.0), dtype))?
+            // A count has gradient 0, which the product carries.
+            reduce(ReduceOp::Sum, c.where_(c.ne(x, 0.0), 1.0, c.mul(x, 0.0)))?
         } else if p == f64::INFINITY {
             reduce(ReduceOp::Max, c.abs(x))?
         } else if p == f64::NEG_INFINITY {

@@ -469,7 +469,7 @@ table! { $
             grad |g| Ok(g.dy), g.neg(g.mul(g.dy, g.floor_div(g.x(), g.other())));
         }
         Fmod "fmod" same "Remainder with the sign of the dividend; an integer 0 as divisor is an error." "fmod" {
-            float |x, y| x % y;
+            float |x, y| x.fmod_(y);
             int |x, y| if y == 0 { 0 } else { x.wrapping_rem(y) };
             check [range(-2.8, -2.2), range(0.95, 1.0)];
             grad |g| Ok(g.dy), g.neg(g.mul(g.dy, g.trunc(g.div(g.x(), g.other()))));
