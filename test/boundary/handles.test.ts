@@ -37,7 +37,11 @@ describe('handles', () => {
     addon['release']!(stale)
     const others = Array.from({ length: 100 }, (_, i) => create([i, i]))
     expect(addon['alive']!(stale)).toBe(false)
-    for (const call of [() => addon['meta']!(stale), () => read(stale, 2), () => addon['backward']!(stale, -1, false)])
+    for (const call of [
+      () => addon['meta']!(stale),
+      () => read(stale, 2),
+      () => addon['backward']!(stale, -1, false),
+    ])
       expect(thrownBy(call).code).toBe('ERR_DISPOSED')
     others.forEach((handle, i) => expect(read(handle, 2)).toEqual([i, i]))
     others.forEach((handle, i) => (io[Io.list + i] = handle))

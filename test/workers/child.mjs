@@ -4,6 +4,15 @@ import { startFit, trainEager, trainJit } from './training.mjs'
 const [mode] = process.argv.slice(2)
 const ready = () => process.stdout.write('running\n')
 
+/** Does something once, in the middle of the epoch that follows. */
+function soon(something) {
+  let waiting = true
+  return () => {
+    if (waiting) setTimeout(something, 5)
+    waiting = false
+  }
+}
+
 switch (mode) {
   case 'exit in a loop':
     trainEager(1e9, 1, (step) => {
@@ -16,14 +25,14 @@ switch (mode) {
     })
     break
   case 'exit during fit':
-    void startFit(1)
-    setTimeout(() => process.exit(7), 100)
+    await startFit(1, { onEpochEnd: soon(() => process.exit(7)) })
     break
   case 'throw during fit':
-    void startFit(1)
-    setTimeout(() => {
-      throw new Error('on purpose')
-    }, 100)
+    await startFit(1, {
+      onEpochEnd: soon(() => {
+        throw new Error('on purpose')
+      }),
+    })
     break
   case 'wait in a loop':
     trainEager(1e9, 1, (step) => {
@@ -36,8 +45,7 @@ switch (mode) {
     })
     break
   case 'wait during fit':
-    void startFit(1)
-    setTimeout(ready, 100)
+    await startFit(1, { onEpochEnd: soon(ready) })
     break
   case 'fit to the end':
     await startFit(1, { epochs: 2 })

@@ -3,26 +3,24 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { startFit, trainEager, trainJit } from './training.mjs'
 
 const { mode, steps, seed } = workerData
+const post = parentPort.postMessage.bind(parentPort)
 
 let told = false
 function running() {
-  if (!told) parentPort.postMessage('running')
+  if (!told) post('running')
   told = true
 }
 
 switch (mode) {
   case 'jit':
-    parentPort.postMessage(trainJit(steps, seed, running))
+    post(trainJit(steps, seed, running))
     break
   case 'eager':
-    parentPort.postMessage(trainEager(steps, seed, running))
+    post(trainEager(steps, seed, running))
     break
-  case 'fit': {
-    const fit = startFit(seed)
-    setTimeout(running, 20)
-    await fit
+  case 'fit':
+    await startFit(seed, { onEpochEnd: running })
     break
-  }
   default:
     throw new Error(`no mode ${mode}`)
 }

@@ -7,9 +7,7 @@ interface Training {
   trainEager(steps: number, seed: number): string
 }
 
-const { trainJit, trainEager } = (await import(
-  new URL('./training.mjs', import.meta.url).href
-)) as Training
+const { trainJit, trainEager } = (await import(new URL('./training.mjs', import.meta.url).href)) as Training
 
 const STEPS = 40
 

@@ -167,5 +167,5 @@ impl Call<'_> {
 /// The index or count that a JavaScript number stands for.
 pub fn whole(number: f64) -> Option<usize> {
     // Up to 2^53 every whole number is exact.
-    (number >= 0.0 && number <= 9_007_199_254_740_992.0 && number.fract() == 0.0).then_some(number as usize)
+    ((0.0..=9_007_199_254_740_992.0).contains(&number) && number.fract() == 0.0).then_some(number as usize)
 }

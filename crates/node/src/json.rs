@@ -11,7 +11,7 @@ pub fn string(text: &str) -> String {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             c if u32::from(c) < 0x20 => {
-                write!(out, "\\u{:04x}", u32::from(c)).expect("a String takes everything")
+                write!(out, "\\u{:04x}", u32::from(c)).expect("a String takes everything");
             }
             c => out.push(c),
         }
