@@ -1,1 +1,173 @@
+//! Trainings beside JavaScript: leases, step boundaries, aborts, and the same numbers as a loop.
 
+use std::sync::Arc;
+
+use neuroxide_core::engine::{ArgSpec, Engine, Handle, JobSpec, PhaseSpec, ProgramId, TraceOptions};
+use neuroxide_core::graph::Type;
+use neuroxide_core::rng::Stream;
+use neuroxide_core::runner::{Control, Event, shuffled};
+
+use crate::support::*;
+use crate::training::{Net, batch};
+
+/// Programs for a full and a last batch of a training over `n` examples.
+fn programs(e: &mut Engine, net: &Net, x: Handle, y: Handle, sizes: &[usize]) -> Vec<ProgramId> {
+    sizes
+        .iter()
+        .map(|&size| {
+            let specs: Vec<ArgSpec> = [x, y]
+                .iter()
+                .map(|&h| {
+                    let mut ty = e.info(h).unwrap().ty;
+                    ty.shape[0] = size;
+                    ArgSpec::Tensor { ty: Type { weak: None, ..ty }, requires_grad: false }
+                })
+                .collect();
+            let inner = e.trace_begin(&specs).unwrap();
+            let loss = net.step(e, inner[0], inner[1]).unwrap();
+            e.trace_end(&[loss], TraceOptions::default()).unwrap()
+        })
+        .collect()
+}
+
+fn spec(programs: &[ProgramId], x: Handle, y: Handle, epochs: usize, shuffle: bool) -> JobSpec {
+    JobSpec {
+        train: Some(PhaseSpec {
+            full: programs[0],
+            rest: programs.get(1).copied(),
+            data: vec![x, y],
+            batch_size: 8,
+            collect: false,
+        }),
+        validation: None,
+        epochs: 0..epochs,
+        shuffle,
+        numbers: vec![],
+        stream: Stream::new(11),
+        progress_ms: 0,
+        ask: false,
+    }
+}
+
+#[test]
+fn a_job_trains_as_the_loop_does() {
+    for backend in backends() {
+        for shuffle in [false, true] {
+            let (mut a, mut b) = (Engine::new(backend.clone()), Engine::new(backend.clone()));
+            let (na, nb) = (Net::new(&mut a, [5, 17, 3]), Net::new(&mut b, [5, 17, 3]));
+            let (xa, ya) = batch(&mut a, 29, 5, 3, 9);
+            let (xb, yb) = batch(&mut b, 29, 5, 3, 9);
+            let mut means = Vec::new();
+            for epoch in 0..3 {
+                let order = if shuffle { shuffled(11, epoch, 29) } else { (0..29).collect() };
+                let mut total = 0.0;
+                for rows in order.chunks(8) {
+                    let index = ints(&mut a, &[rows.len()], rows);
+                    let x = op(&mut a, "indexSelect", &[xa, index], &[0.0]);
+                    let y = op(&mut a, "indexSelect", &[ya, index], &[0.0]);
+                    let loss = na.step(&mut a, x, y).unwrap();
+                    total += f64::from(values(&mut a, loss)[0]) * rows.len() as f64;
+                }
+                means.push(total / 29.0);
+            }
+            let programs = programs(&mut b, &nb, xb, yb, &[8, 5]);
+            let (job, _) = b.job(&spec(&programs, xb, yb, 3, shuffle)).unwrap();
+            let mut seen = Vec::new();
+            let mut last = None;
+            job.run(&Control::default(), &mut |event| match event {
+                Event::Epoch { values, .. } => seen.push(values[0]),
+                other => last = Some(other),
+            });
+            assert_eq!(last, Some(Event::Done));
+            assert_eq!(seen, means);
+            assert_eq!(na.weights(&mut a), nb.weights(&mut b));
+        }
+    }
+}
+
+#[test]
+fn a_second_training_of_leased_state_is_busy_and_everything_else_goes_on() {
+    everywhere(|e| {
+        let net = Net::new(e, [5, 17, 3]);
+        let (x, y) = batch(e, 29, 5, 3, 9);
+        let programs = programs(e, &net, x, y, &[8, 5]);
+        let (job, _) = e.job(&spec(&programs, x, y, 100_000, true)).unwrap();
+        let Err(error) = e.job(&spec(&programs, x, y, 1, true)) else { panic!("a second job was made") };
+        assert_eq!(error.code(), "ERR_BUSY");
+        let control = Arc::new(Control::default());
+        let thread = {
+            let control = Arc::clone(&control);
+            std::thread::spawn(move || {
+                let mut events = Vec::new();
+                job.run(&control, &mut |event| events.push(event));
+                events.pop()
+            })
+        };
+        let busy = e.optimizer_step(net.optimizer).unwrap_err();
+        assert_eq!(busy.code(), "ERR_BUSY");
+        // Reads of the leased weights wait for a step boundary; they see whole steps only.
+        for _ in 0..20 {
+            let before = net.weights(e);
+            assert!(before.iter().all(|b| f32::from_bits(*b).is_finite()));
+            let other = scaled(e, x, 2.0);
+            e.release(other);
+        }
+        control.abort();
+        assert_eq!(thread.join().unwrap(), Some(Event::Aborted));
+        // The lease is over: a second training goes on from here.
+        let (job, _) = e.job(&spec(&programs, x, y, 1, true)).unwrap();
+        let mut last = None;
+        job.run(&Control::default(), &mut |event| last = Some(event));
+        assert_eq!(last, Some(Event::Done));
+    });
+}
+
+#[test]
+fn a_prediction_collects_its_rows() {
+    everywhere(|e| {
+        let x = tensor(e, &[11, 3], &noise(33, 2));
+        let trace_of = |e: &mut Engine, n: usize| {
+            let ty = Type::new(neuroxide_core::dtype::DType::F32, &[n, 3]);
+            let inner = e.trace_begin(&[ArgSpec::Tensor { ty, requires_grad: false }]).unwrap();
+            let y = scaled(e, inner[0], 2.0);
+            e.trace_end(&[y], TraceOptions::default()).unwrap()
+        };
+        let (full, rest) = (trace_of(e, 4), trace_of(e, 3));
+        let phase = PhaseSpec { full, rest: Some(rest), data: vec![x], batch_size: 4, collect: true };
+        let (job, out) = e
+            .job(&JobSpec {
+                train: None,
+                validation: Some(phase),
+                epochs: 0..1,
+                shuffle: false,
+                numbers: vec![],
+                stream: Stream::new(0),
+                progress_ms: 0,
+                ask: false,
+            })
+            .unwrap();
+        job.run(&Control::default(), &mut |event| assert!(!matches!(event, Event::Failed(_)), "{event:?}"));
+        let expected: Vec<f32> = values(e, x).iter().map(|v| v * 2.0).collect();
+        assert_eq!(values(e, out[0]), expected);
+    });
+}
+
+#[test]
+fn an_epoch_waits_for_its_answer() {
+    everywhere(|e| {
+        let net = Net::new(e, [5, 17, 3]);
+        let (x, y) = batch(e, 29, 5, 3, 9);
+        let programs = programs(e, &net, x, y, &[8, 5]);
+        let spec = JobSpec { ask: true, ..spec(&programs, x, y, 5, false) };
+        let (job, _) = e.job(&spec).unwrap();
+        let control = Control::default();
+        let mut epochs = 0;
+        job.run(&control, &mut |event| {
+            if let Event::Epoch { epoch, .. } = event {
+                epochs += 1;
+                control.resume(epoch == 2);
+            }
+        });
+        assert_eq!(epochs, 3);
+    });
+}
