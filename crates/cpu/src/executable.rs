@@ -66,15 +66,12 @@ impl Place {
             let reach = (dim as isize - 1) * stride;
             if reach < 0 { low += reach } else { high += reach }
         }
-        if low < 0 {
+        // Backward views may have their offset folded into the base, so only the sum counts.
+        let byte = |element: isize| usize::try_from(*base as isize + element * size as isize).ok();
+        let (Some(low), Some(high)) = (byte(low), byte(high + 1)) else {
             return broken("reaches below its storage");
-        }
-        Ok(Self {
-            slot: *slot,
-            first,
-            low: base + low as usize * size,
-            high: base + (high as usize + 1) * size,
-        })
+        };
+        Ok(Self { slot: *slot, first, low, high })
     }
 
     /// The first element. Valid for the extent of the operand, which `Executable::run` checked

@@ -304,8 +304,14 @@ impl Engine {
         if self.trace.is_some() {
             return self.assign_traced(target, value);
         }
+        if matches!(self.value(target), Value::Scalar(_)) {
+            // A constant such as zeros() has no memory until someone writes into it.
+            let storage = self.contiguous_copy(target)?;
+            let view = storage.base.clone();
+            self.tape.get_mut(target).value = Value::Tensor { storage, view };
+        }
         let Value::Tensor { view, storage } = self.value(target).clone() else {
-            return Err(Error::Grad("copyFrom: the target is a constant; expected a tensor with memory of its own".into()));
+            return Err(Error::Internal("copyFrom: a target without memory".into()));
         };
         if view.strides.iter().zip(&view.shape).any(|(&s, &n)| s == 0 && n > 1) {
             return Err(Error::Shape("copyFrom: the target is a broadcast view, whose elements share memory; expected a plain tensor".into()));
