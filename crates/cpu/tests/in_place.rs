@@ -70,7 +70,7 @@ fn updates_in_place_read_before_they_write() {
 #[test]
 fn bindings_that_are_too_small_are_told() {
     let tensor = common::Tensor::new(&[1f32; 8], &[8]);
-    let step = step(Kernel::Copy, std::slice::from_ref(&tensor), &[tensor]);
+    let step = step(Kernel::Copy, std::slice::from_ref(&tensor), std::slice::from_ref(&tensor));
     for (_, backend) in backends() {
         let executable = backend
             .prepare(&Plan { steps: vec![step.clone()], slots: 3, scalars: 0, arena_bytes: 0 })
@@ -114,14 +114,18 @@ fn broken_plans_are_refused() {
             &[float.clone(), float.clone()],
             std::slice::from_ref(&float),
         ),
-        step(Kernel::Composite(neuroxide_core::op::Composite::Softmax), std::slice::from_ref(&int), &[int]),
+        step(
+            Kernel::Composite(neuroxide_core::op::Composite::Softmax),
+            std::slice::from_ref(&int),
+            std::slice::from_ref(&int),
+        ),
     ];
     let backend = &backends()[0].1;
     for step in cases {
         let plan = Plan { steps: vec![step], slots: 4, scalars: 0, arena_bytes: 0 };
         assert_eq!(backend.prepare(&plan).err().unwrap().code(), "ERR_INTERNAL", "{plan:?}");
     }
-    let mut far = step(Kernel::Copy, std::slice::from_ref(&float), &[float]);
+    let mut far = step(Kernel::Copy, std::slice::from_ref(&float), std::slice::from_ref(&float));
     far.ins[0].slot = 9;
     assert!(backend.prepare(&Plan { steps: vec![far], slots: 3, scalars: 0, arena_bytes: 0 }).is_err());
 }

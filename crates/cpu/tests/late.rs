@@ -13,7 +13,7 @@ use neuroxide_cpu::late::LateBackend;
 fn nothing_happens_before_someone_waits() {
     let backend = LateBackend::new(Options { threads: Some(1), ..Options::default() }).unwrap();
     let tensor = Tensor::new(&[1f32, 2.0], &[2]);
-    let steps = vec![step(Kernel::Copy, std::slice::from_ref(&tensor), &[tensor])];
+    let steps = vec![step(Kernel::Copy, std::slice::from_ref(&tensor), std::slice::from_ref(&tensor))];
     let executable = backend.prepare(&Plan { steps, slots: 3, scalars: 0, arena_bytes: 0 }).unwrap();
     let [arena, from, to] = [0, 8, 8].map(|bytes| backend.alloc(bytes).unwrap());
     assert_eq!(backend.allocated_bytes(), 16);
