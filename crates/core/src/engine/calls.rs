@@ -42,7 +42,8 @@ impl Engine {
             });
         }
         let row = api::API.get(code).ok_or_else(|| Error::Internal(format!("apply: no op has code {code}")))?;
-        let source = nodes.first().copied().flatten();
+        // Only tensors have producers; the node of a number may be gone after the call.
+        let source = nodes.first().copied().flatten().filter(|_| matches!(operands.first(), Some(Operand::Tensor(_))));
         let path = self.path;
         let mut made = None;
         let handle = self.call(|b| {
