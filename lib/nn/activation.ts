@@ -96,7 +96,7 @@ export class GELU extends Module {
 
   override forward(x: Tensor): Tensor {
     requireFloat(x, 'GELU')
-    return F.gelu(x, { approximate: this.approximate })
+    return F.gelu(x, this.approximate)
   }
 
   override describe(): string {
