@@ -74,7 +74,7 @@ export interface Native {
   optimizerHyper(id: number, group: number, index: number, value: number): number
   optimizerStep(id: number): void
   optimizerSteps(id: number, parameter: number, value: number): number
-  optimizerState(out: object, id: number, parameter: number, index: number): Handle
+  optimizerState(out: object, id: number, parameter: number, name: string): Handle
   optimizerFree(id: number): void
   optimizerInfo(kind: string): string
   fitStart(spec: object, callback: (event: any) => void): number

@@ -33,6 +33,7 @@ export function formatted(tensor: Tensor): string {
   const type = shape.length === 0 ? dtype : `${dtype}[${shape.join(', ')}]`
   const tail = `${type}${(flags & Flag.requiresGrad) === 0 ? '' : ', requiresGrad'}`
   if (isTracing() || quiet > 0) return `tensor(traced, ${tail})`
+  if ((flags & Flag.traced) !== 0) return `tensor(of a trace that has ended, ${tail})`
   if (!native.alive(handle)) return `tensor(${goneBecause(flags)}, ${tail})`
   const cut = tensor.numel > WHOLE
   const values = elements(tensor, cut)
@@ -42,7 +43,6 @@ export function formatted(tensor: Tensor): string {
 }
 
 function goneBecause(flags: number): string {
-  if ((flags & Flag.traced) !== 0) return 'of a trace that has ended'
   return (flags & Flag.lent) === 0 ? 'freed' : 'overwritten by a later run, see clone()'
 }
 
