@@ -182,9 +182,9 @@ export abstract class Optimizer<H extends object = Record<string, unknown>> {
   /** The state tensors of one parameter by PyTorch's name. */
   #stateOf(index: number): Map<string, Tensor> {
     const own = new Map<string, Tensor>()
-    for (const [i, name] of this.stateNames(this.#groupOf(index)).entries()) {
+    for (const name of this.stateNames(this.#groupOf(index))) {
       const out = blank()
-      const handle = native.optimizerState(out, this.#id, index, i)
+      const handle = native.optimizerState(out, this.#id, index, name)
       if (handle !== NONE) own.set(name, adopt(out, handle))
     }
     return own

@@ -106,10 +106,15 @@ impl Control {
     }
 }
 
-/// The order of examples in an epoch; the loader of the library uses the same.
+/// Where the orders of epochs begin in the stream of a seed: far beyond what a training draws from it.
+const FIRST_ORDER: u64 = 1 << 52;
+/// Numbers set aside for the order of one epoch.
+const ORDER_ROOM: u64 = 1 << 32;
+
+/// The order of examples in an epoch; the loader of the library draws the same numbers.
 pub fn shuffled(seed: u64, epoch: u64, count: usize) -> Vec<i32> {
     let mut order = vec![0; count];
-    rng::permutation(Stream::new(seed).fork(epoch + 1).seed, 0, &mut order);
+    rng::permutation(seed, FIRST_ORDER + epoch * ORDER_ROOM, &mut order);
     order
 }
 
@@ -122,15 +127,18 @@ impl Job {
     /// Runs to the end; the last event is `Done`, `Aborted` or `Failed`.
     pub fn run(mut self, control: &Control, emit: &mut dyn FnMut(Event)) {
         let end = self.epochs_loop(control, emit);
-        let leases = std::mem::take(&mut self.leases);
-        for storage in leases {
-            storage.end_lease();
-        }
+        self.end_leases();
         emit(match end {
             Ok(End::Done) => Event::Done,
             Ok(End::Aborted) => Event::Aborted,
             Err(error) => Event::Failed(error),
         });
+    }
+
+    fn end_leases(&mut self) {
+        for storage in self.leases.drain(..) {
+            storage.end_lease();
+        }
     }
 
     fn epochs_loop(&mut self, control: &Control, emit: &mut dyn FnMut(Event)) -> Result<End> {
@@ -164,6 +172,13 @@ impl Job {
             }
         }
         Ok(End::Done)
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        // Also where a step panicked, or no thread could be had.
+        self.end_leases();
     }
 }
 

@@ -9,11 +9,6 @@ use crate::failure::{Outcome, wrong_argument};
 use crate::json;
 use crate::tensors::NONE;
 
-/// All names that states of a kind can have: what the index of a state counts.
-fn names(kind: OptimizerKind) -> &'static [&'static str] {
-    optimizer::states(kind, u32::MAX)
-}
-
 fn id(call: &Call<'_>, index: usize) -> Outcome<OptimizerId> {
     let id = u32::try_from(call.count(index)?).map_err(|_| wrong_argument(index, "an optimizer"))?;
     Ok(OptimizerId(id))
@@ -66,12 +61,12 @@ pub fn steps(call: &Call<'_>) -> Outcome<f64> {
     Ok(call.at_work()?.engine.optimizer_steps(id, parameter, given)? as f64)
 }
 
-/// `optimizerState(out, id, parameter, index) -> handle | -1`: by the index of its name in
-/// `optimizerInfo`; -1 where the hyperparameters leave the state out.
+/// `optimizerState(out, id, parameter, name) -> handle | -1`: -1 where the hyperparameters leave
+/// the state out.
 pub fn state(call: &Call<'_>) -> Outcome<f64> {
-    let (id, parameter, index) = (id(call, 1)?, call.count(2)?, call.count(3)?);
+    let (id, parameter, name) = (id(call, 1)?, call.count(2)?, call.text(3)?);
     let mut state = call.at_work()?;
-    let Some(handle) = state.engine.optimizer_state(id, parameter, index)? else { return Ok(NONE) };
+    let Some(handle) = state.engine.optimizer_state(id, parameter, &name)? else { return Ok(NONE) };
     state.adopt(call.env, call.value(0), handle)?;
     state.describe(handle)?;
     Ok(handle)
@@ -84,12 +79,13 @@ pub fn free(call: &Call<'_>) -> Outcome<()> {
     Ok(())
 }
 
-/// `optimizerInfo(kind) -> JSON`: hyperparameters and states in the order of their indices.
+/// `optimizerInfo(kind) -> JSON`: hyperparameters in the order of their indices, and the
+/// names of all states that there can be.
 pub fn info(call: &Call<'_>) -> Outcome<String> {
     let kind = kind(call, 0)?;
     let hypers = kind.hypers().iter().map(|hyper| {
         json::object([("name", json::string(hyper.name)), ("default", json::number(hyper.default))])
     });
-    let states = names(kind).iter().map(|name| json::string(name));
+    let states = optimizer::states(kind, u32::MAX).iter().map(|name| json::string(name));
     Ok(json::object([("hypers", json::array(hypers)), ("states", json::array(states))]))
 }

@@ -72,7 +72,11 @@ pub fn trace_begin(call: &Call<'_>) -> Outcome<()> {
     state.traced = specs;
     state.io.set(io::TRACING, 1.0);
     for (&owner, &handle) in owners.iter().zip(&handles) {
-        state.adopt(call.env, owner, handle)?;
+        if let Err(failure) = state.adopt(call.env, owner, handle) {
+            state.io.set(io::TRACING, 0.0);
+            state.engine.trace_abort();
+            return Err(failure);
+        }
     }
     state.io.write_list(handles.into_iter())
 }

@@ -7,11 +7,12 @@ use std::thread::{self, JoinHandle};
 
 use napi::sys;
 use neuroxide_core::engine::{JobSpec, PhaseSpec, ProgramId};
-use neuroxide_core::error::Error;
+use neuroxide_core::error::{Error, Result};
 use neuroxide_core::rng::Stream;
-use neuroxide_core::runner::{Control, Event};
+use neuroxide_core::runner::{Control, Event, Job};
 
 use crate::call::{Call, whole};
+use crate::channel::Sender;
 use crate::failure::{Failure, Outcome, check};
 use crate::home::Home;
 use crate::panics;
@@ -143,31 +144,38 @@ pub fn start(call: &Call<'_>) -> Outcome<f64> {
         progress_ms,
         ask: true,
     };
-    let (job, _) = match state.engine.job(&spec) {
-        Ok(prepared) => prepared,
+    let id = state.runs.last + 1;
+    state.runs.last = id;
+    let control = Arc::new(Control::default());
+    let started = state
+        .engine
+        .job(&spec)
+        .and_then(|(job, _)| launch(id, job, Arc::clone(&control), call.home.channel().sender()));
+    let thread = match started {
+        Ok(thread) => thread,
         Err(error) => {
             callback.release(call.env);
             return Err(error.into());
         }
     };
-    let id = state.runs.last + 1;
-    state.runs.last = id;
-    let control = Arc::new(Control::default());
-    let (sender, held) = (call.home.channel().sender(), Arc::clone(&control));
+    state.runs.active.insert(id, Run { control, thread, callback, facts });
+    call.home.channel().begin(call.env)?;
+    Ok(f64::from(id))
+}
+
+/// Runs a job on a thread of its own, which posts every event; the last one even where it panics.
+fn launch(id: u32, job: Job, control: Arc<Control>, sender: Sender) -> Result<JoinHandle<()>> {
     let thread = thread::Builder::new().name(format!("neuroxide-fit-{id}")).spawn(move || {
         let mut tell = |event| sender.post(move |env, home| deliver(env, home, id, event));
         let outcome = panics::caught(|| {
-            job.run(&held, &mut tell);
+            job.run(&control, &mut tell);
             Ok::<(), Error>(())
         });
         if let Err(error) = outcome {
             tell(Event::Failed(error));
         }
     });
-    let thread = thread.map_err(|error| Error::Device(format!("fit: no thread: {error}")))?;
-    state.runs.active.insert(id, Run { control, thread, callback, facts });
-    call.home.channel().begin(call.env)?;
-    Ok(f64::from(id))
+    thread.map_err(|error| Error::Device(format!("fit: no thread: {error}")))
 }
 
 /// `fitResume(run, stop)`: answers an epoch event; nothing happens where the run has ended.

@@ -58,8 +58,10 @@ impl Shared {
 pub struct Optimizer {
     shared: Arc<Shared>,
     params: Vec<NodeId>,
-    /// State tensors of each parameter, in the order of the kind's names.
+    /// State tensors of each parameter, in the order of its names.
     states: Vec<SmallVec<[NodeId; 3]>>,
+    /// Names of the states of each parameter: those that its group asked for when the optimizer was made.
+    names: Vec<&'static [&'static str]>,
 }
 
 impl Engine {
@@ -97,8 +99,12 @@ impl Engine {
         }
         self.settle();
         let steps = vec![0; params.len()];
+        let names = spec.group_of.iter().map(|&group| {
+            optimizer::states(spec.kind, optimizer::structure(spec.kind, &spec.groups[group]))
+        });
+        let names = names.collect();
         let numbers = Mutex::new(Numbers { groups: spec.groups, group_of: spec.group_of, steps });
-        let made = Optimizer { shared: Arc::new(Shared { kind: spec.kind, numbers }), params, states };
+        let made = Optimizer { shared: Arc::new(Shared { kind: spec.kind, numbers }), params, states, names };
         let free = self.optimizers.iter().position(Option::is_none);
         let at = free.unwrap_or_else(|| {
             self.optimizers.push(None);
@@ -176,9 +182,12 @@ impl Engine {
         Ok(*steps)
     }
 
-    /// A state tensor of a parameter; it can be read and written with `copyFrom`.
-    pub fn optimizer_state(&mut self, id: OptimizerId, param: usize, index: usize) -> Result<Option<Handle>> {
-        let node = self.optimizer(id)?.states.get(param).and_then(|s| s.get(index)).copied();
+    /// A state tensor of a parameter, `None` where it has none of that name; it can be read and
+    /// written with `copyFrom`.
+    pub fn optimizer_state(&mut self, id: OptimizerId, param: usize, name: &str) -> Result<Option<Handle>> {
+        let optimizer = self.optimizer(id)?;
+        let at = optimizer.names.get(param).and_then(|names| names.iter().position(|&n| n == name));
+        let node = at.and_then(|at| optimizer.states[param].get(at)).copied();
         let Some(node) = node else { return Ok(None) };
         let node = if self.trace.is_some() { self.capture(node)? } else { node };
         Ok(Some(self.handle(node)))
