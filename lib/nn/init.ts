@@ -154,7 +154,7 @@ function inverseErf(x: Tensor): Tensor {
   }
   const near = polynomial(central, w.sub(2.5))
   const far = polynomial(tail, w.maximum(5).sqrt().sub(3))
-  return w.lt(5).where(near, far).mul(x)
+  return near.where(w.lt(5), far).mul(x)
 }
 
 /** Zeros, written into `target`; returns it. */

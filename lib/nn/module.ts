@@ -84,12 +84,12 @@ export function isModule(value: unknown): value is Module {
 export abstract class Module implements Entered {
   readonly #buffers = new Map<string, boolean>()
   /** What selects a program among those of a traced function; its maps are replaced, never changed. */
-  readonly #mode: Mode = { training: true, hooks: new Map(), preHooks: new Map() }
+  readonly #mode: Mode = { training: true, hooks: none, preHooks: none }
 
   constructor() {
     const plain = new.target.prototype.forward as unknown
     if (typeof plain !== 'function') {
-      throw new ValueError(`${new.target.name}: a module needs a method forward(…).`)
+      throw new ValueError(`${new.target.name}: a module needs a method forward(…); a field of that name is none.`)
     }
     // Own and fixed, so that no call slips by and a field named forward throws at once; super.forward stays the
     // prototype's plain method.
@@ -203,7 +203,7 @@ export abstract class Module implements Entered {
    * Makes a tensor part of the module's state without training it: running means and the like.
    *
    * @param name - the field that holds it
-   * @param tensor - its first value; a history of gradients is dropped
+   * @param tensor - its first value, which is copied
    * @param options - `persistent: false` keeps it out of `stateDict`
    * @returns the buffer, so that a field may be initialised with it
    * @throws TraceError inside a jitted function
@@ -227,7 +227,7 @@ export abstract class Module implements Entered {
     if (name === '' || name.includes('.')) {
       throw new ValueError(`registerBuffer: "${name}" is no name of a field: it must have letters and no dot.`)
     }
-    const buffer = (tensor.requiresGrad ? tensor.detach() : tensor) as T
+    const buffer = noGrad(() => tensor.detach().clone()) as unknown as T
     this.#buffers.set(name, options.persistent ?? true)
     Object.defineProperty(this, name, { value: buffer, writable: true, configurable: true, enumerable: true })
     return buffer
@@ -422,8 +422,12 @@ export abstract class Module implements Entered {
 
 Object.defineProperty(Module.prototype, moduleBrand, { value: true })
 
+/** One object for "no hooks", so that taking a hook away leads back to the programs that were traced before it came. */
+const none: ReadonlyMap<object, never> = new Map<object, never>()
+
 function without<V>(map: ReadonlyMap<object, V>, key: object): ReadonlyMap<object, V> {
-  return new Map([...map].filter(([other]) => other !== key))
+  const rest = new Map([...map].filter(([other]) => other !== key))
+  return rest.size === 0 ? none : rest
 }
 
 function joined(path: string, name: string): string {
