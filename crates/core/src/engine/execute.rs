@@ -43,6 +43,15 @@ pub struct Cache {
     plans: HashMap<Key, Arc<Ready>>,
 }
 
+impl Cache {
+    fn insert(&mut self, key: Key, ready: &Arc<Ready>) {
+        if self.plans.len() >= CAPACITY {
+            self.plans.clear();
+        }
+        self.plans.insert(key, Arc::clone(ready));
+    }
+}
+
 impl Engine {
     /// The value of a node whose inputs have values.
     pub(super) fn evaluate(&mut self, node: &Node, inputs: &[NodeId]) -> Result<Value> {
@@ -113,10 +122,7 @@ impl Engine {
             return Ok(Arc::clone(ready));
         }
         let ready = Arc::new(self.prepare_one(node, inputs)?);
-        if self.cache.plans.len() >= CAPACITY {
-            self.cache.plans.clear();
-        }
-        self.cache.plans.insert(key, Arc::clone(&ready));
+        self.cache.insert(key, &ready);
         Ok(ready)
     }
 
@@ -196,8 +202,52 @@ impl Engine {
         let Value::Tensor { storage, view } = self.value(target).clone() else {
             return Err(Error::Internal("assign: the target is a number".into()));
         };
+        let source = self.value(value).clone();
+        let ready = self.ready_write(&storage, &source, place)?;
+        let arena = self.arena.at_least(&self.backend, ready.arena_bytes)?;
+        let bindings: SmallVec<[Binding; 4]> = ready
+            .slots
+            .iter()
+            .map(|slot| match (slot, &source) {
+                (Slot::Arena, _) => Binding { buffer: arena, offset: 0 },
+                (Slot::Input(_), Value::Tensor { storage, view }) => {
+                    Binding { buffer: storage.buffer, offset: view.offset * storage.dtype.size() }
+                }
+                _ => storage.binding(),
+            })
+            .collect();
+        let scalars: SmallVec<[f64; 1]> = match source {
+            Value::Scalar(number) => SmallVec::from_elem(number, ready.scalars.len()),
+            Value::Tensor { .. } => SmallVec::new(),
+        };
+        let other = match &source {
+            Value::Tensor { storage, .. } => Some(storage),
+            Value::Scalar(_) => None,
+        };
+        let gates = gates([&storage].into_iter().chain(other));
+        let _passes: Vec<_> = gates.iter().map(|gate| gate.visit()).collect();
+        self.counters.eager_runs += 1;
+        let run = Run { bindings: &bindings, scalars: &scalars, seed: 0, rng_offset: 0 };
+        self.backend.run(&ready.executable, &run).map_err(|fault| named(&ready.origins, fault))?;
+        storage.written();
+        Ok(Value::Tensor { storage, view })
+    }
+
+    /// The plan that writes a value into a place of a storage.
+    fn ready_write(&mut self, storage: &Arc<Storage>, source: &Value, place: &View) -> Result<Arc<Ready>> {
+        let base = Type::new(storage.dtype, &storage.base.shape);
         let ty = Type::new(storage.dtype, &place.shape);
-        let mut nodes = Vec::new();
+        let inside = matches!(source, Value::Tensor { storage: other, .. } if other.id == storage.id);
+        let strides = match source {
+            Value::Scalar(_) => None,
+            Value::Tensor { view, .. } => Some(view.strides.clone()),
+        };
+        let state = (base.clone(), Some(storage.base.strides.clone()));
+        let key = Key { op: Op::Assign(place.clone()), ty: base.clone(), inputs: SmallVec::from_vec(vec![state, (ty.clone(), strides)]) };
+        // A view of the storage itself may overlap the place: its offset matters, so that plan is made anew.
+        if !inside && let Some(ready) = self.cache.plans.get(&key) {
+            return Ok(Arc::clone(ready));
+        }
         let node = |op, inputs: &[u32], ty: &Type| Node {
             op,
             inputs: inputs.iter().map(|&i| NodeId(i)).collect(),
@@ -208,49 +258,31 @@ impl Engine {
             sequence: 0,
             random: 0,
         };
-        let source = self.value(value).clone();
-        let base = Type::new(storage.dtype, &storage.base.shape);
-        nodes.push(node(Op::State(0), &[], &base));
         let mut views = Vec::new();
-        match &source {
-            Value::Scalar(number) => nodes.push(node(Op::Const(Number(*number)), &[], &ty)),
-            Value::Tensor { storage: other, view } if other.id == storage.id => {
-                nodes.push(node(Op::View(ViewOp::Place(view.clone())), &[0], &ty));
-            }
+        let value = match source {
+            Value::Scalar(number) => node(Op::Const(Number(*number)), &[], &ty),
+            Value::Tensor { view, .. } if inside => node(Op::View(ViewOp::Place(view.clone())), &[0], &ty),
             Value::Tensor { view, .. } => {
                 views.push(View { offset: 0, ..view.clone() });
-                nodes.push(node(Op::Input(0), &[], &ty));
+                node(Op::Input(0), &[], &ty)
             }
-        }
-        nodes.push(node(Op::Assign(place.clone()), &[0, 1], &base));
+        };
+        let nodes = [node(Op::State(0), &[], &base), value, node(Op::Assign(place.clone()), &[0, 1], &base)];
         let states = [(storage.dtype, storage.base.clone())];
         let lowered = lower(&Source { nodes: &nodes, inputs: &views, states: &states, outputs: &[] })?;
-        let executable = self.backend.prepare(&lowered.plan)?;
-        let arena = self.arena.at_least(&self.backend, lowered.plan.arena_bytes)?;
-        let mut bindings: SmallVec<[Binding; 6]> = SmallVec::new();
-        for slot in &lowered.slots {
-            bindings.push(match (slot, &source) {
-                (Slot::Arena, _) => Binding { buffer: arena, offset: 0 },
-                (Slot::Input(_), Value::Tensor { storage, view }) => {
-                    Binding { buffer: storage.buffer, offset: view.offset * storage.dtype.size() }
-                }
-                _ => storage.binding(),
-            });
+        self.counters.prepared += 1;
+        let ready = Arc::new(Ready {
+            executable: self.backend.prepare(&lowered.plan)?,
+            slots: lowered.slots,
+            layout: place.clone(),
+            arena_bytes: lowered.plan.arena_bytes,
+            scalars: SmallVec::from_elem(1, lowered.scalars.len()),
+            origins: lowered.origins,
+        });
+        if !inside {
+            self.cache.insert(key, &ready);
         }
-        let scalars: SmallVec<[f64; 1]> = match source {
-            Value::Scalar(number) => SmallVec::from_elem(number, lowered.scalars.len()),
-            Value::Tensor { .. } => SmallVec::new(),
-        };
-        let gates = gates([&storage].into_iter().chain(match &source {
-            Value::Tensor { storage, .. } => Some(storage),
-            Value::Scalar(_) => None,
-        }));
-        let _passes: Vec<_> = gates.iter().map(|gate| gate.visit()).collect();
-        self.counters.eager_runs += 1;
-        let run = Run { bindings: &bindings, scalars: &scalars, seed: 0, rng_offset: 0 };
-        self.backend.run(&executable, &run).map_err(|fault| named(&lowered.origins, fault))?;
-        storage.written();
-        Ok(Value::Tensor { storage, view })
+        Ok(ready)
     }
 
     /// The elements in row-major order.
