@@ -1,6 +1,8 @@
 //! Scalar functions that the table and the initialisers share. No function of the platform's
 //! math library is used: its results differ between C libraries.
 
+mod single;
+
 /// Floating-point elements. Trailing underscores keep the names apart from the standard methods,
 /// which must not be used.
 pub trait Real: Copy + PartialOrd {
@@ -61,7 +63,7 @@ macro_rules! division {
 impl Real for f32 {
     #[inline(always)]
     fn exp_(self) -> Self {
-        libm::expf(self)
+        single::exp(self)
     }
     #[inline(always)]
     fn expm1_(self) -> Self {
@@ -69,11 +71,11 @@ impl Real for f32 {
     }
     #[inline(always)]
     fn log_(self) -> Self {
-        libm::logf(self)
+        single::log(self)
     }
     #[inline(always)]
     fn log1p_(self) -> Self {
-        libm::log1pf(self)
+        single::log1p(self)
     }
     #[inline(always)]
     fn log2_(self) -> Self {
@@ -97,16 +99,15 @@ impl Real for f32 {
     }
     #[inline(always)]
     fn tanh_(self) -> Self {
-        libm::tanhf(self)
+        single::tanh(self)
     }
     #[inline(always)]
     fn sigmoid_(self) -> Self {
-        let e = (-self.abs()).exp_();
-        (if self < 0.0 { e } else { 1.0 }) / (1.0 + e)
+        single::sigmoid(self)
     }
     #[inline(always)]
     fn erf_(self) -> Self {
-        libm::erff(self)
+        single::erf(self)
     }
     #[inline(always)]
     fn pow_(self, exponent: Self) -> Self {

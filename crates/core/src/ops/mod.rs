@@ -12,6 +12,9 @@ mod reduce;
 pub mod table;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 use smallvec::smallvec;
 
 use crate::error::{Error, Result};
