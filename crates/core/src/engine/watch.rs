@@ -34,9 +34,15 @@ impl Log {
     }
 }
 
-/// Views, leaves and writes differ between the drivers by nature; what is computed must not.
-fn is_compared(op: &Op) -> bool {
-    !matches!(op, Op::View(_) | Op::Leaf | Op::State(_) | Op::Input(_) | Op::Slot(_) | Op::Assign(_))
+/// Views, leaves and writes differ between the drivers by nature, and so does the arithmetic of
+/// numbers, which eager runs do at once; what is computed must not.
+fn is_compared(op: &Op, ty: &Type) -> bool {
+    match op {
+        Op::View(_) | Op::Leaf | Op::State(_) | Op::Input(_) | Op::Slot(_) | Op::Assign(_) => false,
+        Op::Const(_) => true,
+        Op::Cast(_) => !ty.shape.is_empty(),
+        _ => ty.weak.is_none(),
+    }
 }
 
 /// What a trace computes, in the order of appending.
@@ -52,7 +58,7 @@ pub(super) fn records(trace: &Trace) -> Vec<Record> {
     trace
         .nodes
         .iter()
-        .filter(|node| is_compared(&node.op))
+        .filter(|node| is_compared(&node.op, &node.ty))
         .map(|node| Record {
             op: node.op.clone(),
             ty: Type { weak: None, ..node.ty.clone() },
@@ -67,7 +73,7 @@ impl Engine {
     /// Adds an eager node to the log.
     pub(super) fn record(&mut self, op: &Op, inputs: &[NodeId], ty: &Type) {
         let Some(log) = &self.log else { return };
-        if !is_compared(op) {
+        if !is_compared(op, ty) {
             return;
         }
         let outside = inputs.iter().filter_map(|&input| match self.value(input) {
