@@ -66,6 +66,9 @@ const abandoned = new FinalizationRegistry<Entry[]>((entries) => {
   for (const { program } of entries) free(program)
 })
 
+/** Functions that run eagerly at the moment to be compared with their programs. */
+let checks = 0
+
 class Compiler {
   readonly entries: Entry[] = []
   traces = 0
@@ -86,7 +89,8 @@ class Compiler {
   }
 
   call(args: readonly unknown[]): unknown {
-    if (isTracing()) return this.fn(...args)
+    // Within another jitted function it is part of that one, also when that one is checked.
+    if (isTracing() || checks > 0) return this.fn(...args)
     if (isDetectingAnomalies()) return this.#eagerly(args)
     const gradients = isGradEnabled()
     const held: Tensor[] = []
@@ -190,6 +194,7 @@ class Compiler {
     native.verifyReplay()
     const eager: Tensor[] = []
     let compared = false
+    checks += 1
     try {
       const leaves: Leaf[] = []
       args.forEach((arg, i) => patternOf(arg, this.#names[i] ?? '', this.#statics, leaves))
@@ -200,6 +205,7 @@ class Compiler {
       compared = true
       native.verifyEnd(outputs.length)
     } finally {
+      checks -= 1
       if (!compared) native.verifyAbort()
     }
     return outputs

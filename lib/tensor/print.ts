@@ -1,3 +1,4 @@
+import { DisposedError } from '../errors.js'
 import { Flag, isTracing, native } from '../native.js'
 import type { Tensor } from '../tensor.js'
 import type { DType, NestedArray, Shape } from '../types.js'
@@ -24,7 +25,7 @@ export function withoutReading<T>(body: () => T): T {
   }
 }
 
-/** A tensor as text. Never throws, and reads at most the edges of a large one. */
+/** A tensor as text. It reads at most the edges of a large one. */
 export function formatted(tensor: Tensor): string {
   const handle = rawHandle(tensor)
   if (handle === DEAD) return 'tensor(disposed)'
@@ -34,7 +35,16 @@ export function formatted(tensor: Tensor): string {
   const tail = `${type}${(flags & Flag.requiresGrad) === 0 ? '' : ', requiresGrad'}`
   if (isTracing() || quiet > 0) return `tensor(traced, ${tail})`
   if ((flags & Flag.traced) !== 0) return `tensor(of a trace that has ended, ${tail})`
-  if (!native.alive(handle)) return `tensor(${goneBecause(flags)}, ${tail})`
+  try {
+    return withValues(tensor, tail)
+  } catch (error) {
+    if (error instanceof DisposedError) return `tensor(${goneBecause(flags)}, ${tail})`
+    throw error
+  }
+}
+
+function withValues(tensor: Tensor, tail: string): string {
+  const { shape, dtype } = tensor
   const cut = tensor.numel > WHOLE
   const values = elements(tensor, cut)
   if (shape.length === 0) return `tensor(${scalar(values[0] as number, dtype)}, ${tail})`

@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest'
 
 const leaf = (values: number[]): Tensor<[number], 'f32'> => tensor(values, { requiresGrad: true })
 
+const gradient = (x: Tensor): unknown => x.grad?.toArray()
+
 describe('backward', () => {
   test('fills the gradients of leaves', () => {
     const [x, w] = [leaf([1, 2]), leaf([3, 4])]
@@ -23,7 +25,7 @@ describe('backward', () => {
     x.grad = null
     expect(x.grad).toBeNull()
     x.mul(4).sum().backward()
-    expect(x.grad?.toArray()).toEqual([4])
+    expect(gradient(x)).toEqual([4])
   })
 
   test('a gradient can be assigned', () => {

@@ -101,7 +101,7 @@ describe('identity', () => {
   test('shapes are frozen', () => {
     const x = zeros([2, 3])
     expect(Object.isFrozen(x.shape)).toBe(true)
-    expect(() => (x.shape as number[]).push(1)).toThrow(TypeError)
+    expect(() => (x.shape as unknown as number[]).push(1)).toThrow(TypeError)
   })
 })
 
@@ -151,16 +151,14 @@ describe('letting go', () => {
   })
 
   test('a scope frees when it throws, keeps leaves, and refuses promises', () => {
-    let [made, leaf]: Tensor[] = []
+    const made: Tensor[] = []
     expect(() =>
       scope(() => {
-        made = zeros([1])
-        leaf = zeros([1], { requiresGrad: true })
+        made.push(zeros([1]), zeros([1], { requiresGrad: true }))
         throw new Error('stop')
       }),
     ).toThrow('stop')
-    expect(made?.isDisposed).toBe(true)
-    expect(leaf?.isDisposed).toBe(false)
+    expect(made.map((x) => x.isDisposed)).toEqual([true, false])
     expect(() => scope(async () => 1)).toThrow('scope: the function returned a Promise')
   })
 })
