@@ -73,6 +73,7 @@ export type {
   ElementOf,
   FloatDType,
   FloatOf,
+  FloatTensor,
   Floating,
   Joined,
   NestedArray,

@@ -85,8 +85,8 @@ export interface MemoryInfo {
  * @returns counts and bytes
  * @example
  * ```ts
- * import { memory, zeros } from 'neuroxide'
- * const x = zeros([1000])
+ * import { memory, rand } from 'neuroxide'
+ * const x = rand([1000])
  * console.log(memory().bytes >= 4 * x.numel) // true
  * ```
  */

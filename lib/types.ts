@@ -15,6 +15,9 @@ export type DType = 'bool' | 'u8' | 'i32' | 'f32' | 'f64'
 /** Element types that hold fractions, and so the ones that can have gradients. */
 export type FloatDType = 'f32' | 'f64'
 
+/** A tensor of a float type, such as a loss: its elements read as numbers. */
+export type FloatTensor = Tensor<Shape, FloatDType>
+
 /** Sizes of the axes of a tensor, outermost first; `[]` is a scalar. */
 export type Shape = readonly number[]
 

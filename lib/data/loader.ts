@@ -26,7 +26,7 @@ export interface LoaderOptions {
  * import { data, zeros } from 'neuroxide'
  * const set = new data.TensorDataset(zeros([100, 8]), zeros([100, 1]))
  * const loader = new data.DataLoader(set, { batchSize: 32, shuffle: true, seed: 1 })
- * for (const { x, y } of loader) console.log(x.shape, y.shape) // [ 32, 8 ] [ 32, 1 ] three times, then [ 4, 8 ] [ 4, 1 ]
+ * for (const { x } of loader) console.log(x.shape[0]) // 32 32 32 4
  * console.log(loader.length) // 4
  * ```
  */

@@ -2,7 +2,7 @@ import { ValueError } from '../errors.js'
 import { Code } from '../ops.generated.js'
 import type { Tensor } from '../tensor.js'
 import { located } from '../tensor/base.js'
-import type { TensorLike } from '../types.js'
+import type { FloatTensor, TensorLike } from '../types.js'
 import { applyLoss, classOperands, logitsOf, operands, optional, reductionCode, type LossOptions, type Reduction } from './input.js'
 
 export interface NllOptions extends LossOptions {
@@ -39,7 +39,7 @@ export function requireShare(op: string, name: string, value: number): number {
  * console.log(losses.crossEntropy(logits, [0, 2]).item().toFixed(3)) // 0.120
  * ```
  */
-export function crossEntropy(prediction: TensorLike, target: TensorLike, options: CrossEntropyOptions = {}): Tensor {
+export function crossEntropy(prediction: TensorLike, target: TensorLike, options: CrossEntropyOptions = {}): FloatTensor {
   const op = 'losses.crossEntropy'
   const { weight, ignoreIndex = -100, labelSmoothing = 0 } = options
   const [x, y] = classOperands(op, prediction, target)
@@ -68,7 +68,7 @@ export function crossEntropy(prediction: TensorLike, target: TensorLike, options
  * console.log(losses.nll(F.logSoftmax(tensor([[0, 0]]), 1), [1]).item().toFixed(4)) // 0.6931
  * ```
  */
-export function nll(prediction: TensorLike, target: TensorLike, options: NllOptions = {}): Tensor {
+export function nll(prediction: TensorLike, target: TensorLike, options: NllOptions = {}): FloatTensor {
   const op = 'losses.nll'
   const { weight, ignoreIndex = -100 } = options
   const [x, y] = classOperands(op, prediction, target)
@@ -101,7 +101,7 @@ export interface BinaryLogitsOptions extends BinaryOptions {
  * console.log(losses.binaryCrossEntropy(tensor([0.5]), tensor([1])).item().toFixed(4)) // 0.6931
  * ```
  */
-export function binaryCrossEntropy(prediction: TensorLike, target: TensorLike, options: BinaryOptions = {}): Tensor {
+export function binaryCrossEntropy(prediction: TensorLike, target: TensorLike, options: BinaryOptions = {}): FloatTensor {
   const op = 'losses.binaryCrossEntropy'
   const [x, y] = operands(op, prediction, target)
   const fix = 'End the model with nn.Sigmoid, or use losses.binaryCrossEntropyWithLogits.'
@@ -127,14 +127,14 @@ export function binaryCrossEntropyWithLogits(
   prediction: TensorLike,
   target: TensorLike,
   options: BinaryLogitsOptions = {},
-): Tensor {
+): FloatTensor {
   const op = 'losses.binaryCrossEntropyWithLogits'
   const [x, y] = operands(op, prediction, target)
   logitsOf(op, x, 'logits', null, 'Leave that layer out, or use losses.binaryCrossEntropy, which takes probabilities.')
   return withLogits(op, x, y, options)
 }
 
-function withLogits(op: string, x: Tensor, y: Tensor, options: BinaryLogitsOptions): Tensor {
+function withLogits(op: string, x: Tensor, y: Tensor, options: BinaryLogitsOptions): FloatTensor {
   const inputs = [x, y, optional(op, options.weight), optional(op, options.posWeight)]
   return applyLoss(Code.binaryCrossEntropyWithLogits, inputs, [reductionCode(op, options.reduction)])
 }
@@ -160,7 +160,7 @@ export interface KlDivOptions {
  * console.log(losses.klDiv(p.log(), p, { reduction: 'batchMean' }).item()) // 0
  * ```
  */
-export function klDiv(prediction: TensorLike, target: TensorLike, options: KlDivOptions = {}): Tensor {
+export function klDiv(prediction: TensorLike, target: TensorLike, options: KlDivOptions = {}): FloatTensor {
   const op = 'losses.klDiv'
   const [x, y] = operands(op, prediction, target)
   logitsOf(op, x, 'log-probabilities', null, 'End the model with nn.LogSoftmax, or use losses.klDivergence on probabilities.')

@@ -3,7 +3,7 @@ import { Io, NONE, io, native } from '../native.js'
 import { producerOf, type Tensor } from '../tensor.js'
 import { adopt, blank, handleOf, isTensor, located } from '../tensor/base.js'
 import { asTensor } from '../tensor/create.js'
-import type { TensorLike } from '../types.js'
+import type { FloatTensor, TensorLike } from '../types.js'
 
 /** How the losses of single elements (or samples) become one number; `'none'` leaves them apart. */
 export type Reduction = 'none' | 'mean' | 'sum'
@@ -37,11 +37,11 @@ export function classOperands(op: string, prediction: TensorLike, target: Tensor
 }
 
 /** Applies an op of any number of operands, of which some may be absent. */
-export function applyLoss(code: number, inputs: readonly (Tensor | null)[], attributes: readonly number[]): Tensor {
+export function applyLoss(code: number, inputs: readonly (Tensor | null)[], attributes: readonly number[]): FloatTensor {
   for (const [i, value] of attributes.entries()) io[Io.attributes + i] = value
   for (const [i, input] of inputs.entries()) io[Io.list + i] = input === null ? NONE : handleOf(input)
   const out = blank()
-  return adopt(out, native.applyList(out, code, inputs.length, attributes.length))
+  return adopt(out, native.applyList(out, code, inputs.length, attributes.length)) as FloatTensor
 }
 
 /** A weight as a tensor; none where it is left out. */

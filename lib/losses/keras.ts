@@ -1,6 +1,6 @@
 import { Code } from '../ops.generated.js'
 import type { Tensor } from '../tensor.js'
-import type { TensorLike } from '../types.js'
+import type { FloatTensor, TensorLike } from '../types.js'
 import { requireShare } from './classification.js'
 import { applyLoss, classOperands, logitsOf, operands, reductionCode, type LossOptions } from './input.js'
 import { cosine, type HuberOptions } from './regression.js'
@@ -8,7 +8,7 @@ import { cosine, type HuberOptions } from './regression.js'
 // Keras's losses: the mean is over the last axis first, so that 'none' gives one loss per sample; predictions and
 // targets that differ by a last axis of size 1 are aligned.
 
-function averaged(op: string, code: number, prediction: TensorLike, target: TensorLike, options: LossOptions): Tensor {
+function averaged(op: string, code: number, prediction: TensorLike, target: TensorLike, options: LossOptions): FloatTensor {
   return applyLoss(code, operands(op, prediction, target), [reductionCode(op, options.reduction)])
 }
 
@@ -22,7 +22,7 @@ function averaged(op: string, code: number, prediction: TensorLike, target: Tens
  * console.log(losses.meanSquaredError(tensor([[1], [2]]), tensor([1, 4])).item()) // 2
  * ```
  */
-export function meanSquaredError(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): Tensor {
+export function meanSquaredError(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
   return averaged('losses.meanSquaredError', Code.meanSquaredError, prediction, target, options)
 }
 
@@ -36,7 +36,7 @@ export function meanSquaredError(prediction: TensorLike, target: TensorLike, opt
  * console.log(losses.meanAbsoluteError(tensor([[1], [2]]), tensor([1, 4])).item()) // 1
  * ```
  */
-export function meanAbsoluteError(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): Tensor {
+export function meanAbsoluteError(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
   return averaged('losses.meanAbsoluteError', Code.meanAbsoluteError, prediction, target, options)
 }
 
@@ -50,7 +50,7 @@ export function meanAbsoluteError(prediction: TensorLike, target: TensorLike, op
  * console.log(losses.meanHuber(tensor([[0], [3]]), tensor([0, 0])).item()) // 1.25
  * ```
  */
-export function meanHuber(prediction: TensorLike, target: TensorLike, options: HuberOptions = {}): Tensor {
+export function meanHuber(prediction: TensorLike, target: TensorLike, options: HuberOptions = {}): FloatTensor {
   const op = 'losses.meanHuber'
   const attributes = [reductionCode(op, options.reduction), options.delta ?? 1]
   return applyLoss(Code.meanHuber, operands(op, prediction, target), attributes)
@@ -66,7 +66,7 @@ export function meanHuber(prediction: TensorLike, target: TensorLike, options: H
  * console.log(losses.logCosh(tensor([1]), tensor([0])).item().toFixed(4)) // 0.4338
  * ```
  */
-export function logCosh(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): Tensor {
+export function logCosh(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
   return averaged('losses.logCosh', Code.logCosh, prediction, target, options)
 }
 
@@ -80,7 +80,7 @@ export function logCosh(prediction: TensorLike, target: TensorLike, options: Los
  * console.log(losses.meanPoisson(tensor([1]), tensor([2])).item().toFixed(4)) // 1.0000
  * ```
  */
-export function meanPoisson(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): Tensor {
+export function meanPoisson(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
   return averaged('losses.meanPoisson', Code.meanPoisson, prediction, target, options)
 }
 
@@ -95,7 +95,7 @@ export function meanPoisson(prediction: TensorLike, target: TensorLike, options:
  * console.log(losses.klDivergence(tensor([[0.5, 0.5]]), tensor([[0.5, 0.5]])).item()) // 0
  * ```
  */
-export function klDivergence(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): Tensor {
+export function klDivergence(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
   const op = 'losses.klDivergence'
   const [x, y] = operands(op, prediction, target)
   logitsOf(op, x, 'probabilities', null, 'End the model with nn.Softmax, or use losses.klDiv on log-probabilities.')
@@ -153,7 +153,7 @@ export function categoricalCrossentropy(
   prediction: TensorLike,
   target: TensorLike,
   options: CrossentropyOptions = {},
-): Tensor {
+): FloatTensor {
   const op = 'losses.categoricalCrossentropy'
   const { fromLogits = false, labelSmoothing = 0 } = options
   const [x, y] = operands(op, prediction, target)
@@ -182,7 +182,7 @@ export function sparseCategoricalCrossentropy(
   prediction: TensorLike,
   target: TensorLike,
   options: Omit<CrossentropyOptions, 'labelSmoothing'> = {},
-): Tensor {
+): FloatTensor {
   const op = 'losses.sparseCategoricalCrossentropy'
   const [x, given] = classOperands(op, prediction, target)
   const classes = given.dtype === 'f32' || given.dtype === 'f64' ? given.to('i32') : given
@@ -209,7 +209,7 @@ export function binaryCrossentropy(
   prediction: TensorLike,
   target: TensorLike,
   options: CrossentropyOptions = {},
-): Tensor {
+): FloatTensor {
   const op = 'losses.binaryCrossentropy'
   const { fromLogits = false, labelSmoothing = 0 } = options
   const [x, y] = operands(op, prediction, target)

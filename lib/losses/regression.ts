@@ -1,12 +1,11 @@
 import { ValueError } from '../errors.js'
 import { Code } from '../ops.generated.js'
-import type { Tensor } from '../tensor.js'
 import { located } from '../tensor/base.js'
-import type { TensorLike } from '../types.js'
+import type { FloatTensor, TensorLike } from '../types.js'
 import { applyLoss, operands, reductionCode, type LossOptions } from './input.js'
 
 /** A loss of equal shapes without options but the reduction. */
-function plain(op: string, code: number, prediction: TensorLike, target: TensorLike, options: LossOptions): Tensor {
+function plain(op: string, code: number, prediction: TensorLike, target: TensorLike, options: LossOptions): FloatTensor {
   return applyLoss(code, operands(op, prediction, target), [reductionCode(op, options.reduction)])
 }
 
@@ -29,7 +28,7 @@ function requireAtLeast(op: string, name: string, value: number, least: number):
  * console.log(losses.mse(tensor([1, 2]), tensor([1, 4])).item()) // 2
  * ```
  */
-export function mse(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): Tensor {
+export function mse(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
   return plain('losses.mse', Code.mse, prediction, target, options)
 }
 
@@ -43,7 +42,7 @@ export function mse(prediction: TensorLike, target: TensorLike, options: LossOpt
  * console.log(losses.l1(tensor([1, 2]), tensor([1, 4])).item()) // 1
  * ```
  */
-export function l1(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): Tensor {
+export function l1(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
   return plain('losses.l1', Code.l1, prediction, target, options)
 }
 
@@ -64,7 +63,7 @@ export interface SmoothL1Options extends LossOptions {
  * console.log(losses.smoothL1(tensor([0, 3]), tensor([0, 0])).item()) // 1.25
  * ```
  */
-export function smoothL1(prediction: TensorLike, target: TensorLike, options: SmoothL1Options = {}): Tensor {
+export function smoothL1(prediction: TensorLike, target: TensorLike, options: SmoothL1Options = {}): FloatTensor {
   const op = 'losses.smoothL1'
   const beta = requireAtLeast(op, 'beta', options.beta ?? 1, 0)
   return applyLoss(Code.smoothL1, operands(op, prediction, target), [reductionCode(op, options.reduction), beta])
@@ -87,7 +86,7 @@ export interface HuberOptions extends LossOptions {
  * console.log(losses.huber(tensor([0, 3]), tensor([0, 0]), { delta: 2 }).item()) // 2
  * ```
  */
-export function huber(prediction: TensorLike, target: TensorLike, options: HuberOptions = {}): Tensor {
+export function huber(prediction: TensorLike, target: TensorLike, options: HuberOptions = {}): FloatTensor {
   const op = 'losses.huber'
   const { delta = 1 } = options
   if (!(delta > 0)) throw located(ValueError, `${op}: delta is ${delta}; expected a number above 0.`)
@@ -113,7 +112,7 @@ export interface PoissonOptions extends LossOptions {
  * console.log(losses.poisson(tensor([0]), tensor([2])).item()) // 1
  * ```
  */
-export function poisson(prediction: TensorLike, target: TensorLike, options: PoissonOptions = {}): Tensor {
+export function poisson(prediction: TensorLike, target: TensorLike, options: PoissonOptions = {}): FloatTensor {
   const op = 'losses.poisson'
   const { logInput = true, full = false, eps = 1e-8 } = options
   const attributes = [reductionCode(op, options.reduction), Number(logInput), Number(full), eps]
@@ -130,7 +129,7 @@ export function poisson(prediction: TensorLike, target: TensorLike, options: Poi
  * console.log(losses.hinge(tensor([0.5, -2]), tensor([1, -1])).item()) // 0.25
  * ```
  */
-export function hinge(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): Tensor {
+export function hinge(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
   return plain('losses.hinge', Code.hinge, prediction, target, options)
 }
 
@@ -144,7 +143,7 @@ export function hinge(prediction: TensorLike, target: TensorLike, options: LossO
  * console.log(losses.squaredHinge(tensor([0.5, -2]), tensor([1, -1])).item()) // 0.125
  * ```
  */
-export function squaredHinge(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): Tensor {
+export function squaredHinge(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
   return plain('losses.squaredHinge', Code.squaredHinge, prediction, target, options)
 }
 
@@ -163,7 +162,7 @@ export interface MarginOptions extends LossOptions {
  * console.log(losses.hingeEmbedding(tensor([0.5, 0.25]), tensor([1, -1])).item()) // 0.625
  * ```
  */
-export function hingeEmbedding(prediction: TensorLike, target: TensorLike, options: MarginOptions = {}): Tensor {
+export function hingeEmbedding(prediction: TensorLike, target: TensorLike, options: MarginOptions = {}): FloatTensor {
   const op = 'losses.hingeEmbedding'
   const attributes = [reductionCode(op, options.reduction), options.margin ?? 1]
   return applyLoss(Code.hingeEmbedding, operands(op, prediction, target), attributes)
@@ -184,7 +183,7 @@ export interface CosineOptions extends LossOptions {
  * console.log(losses.cosine(tensor([[3, 0]]), tensor([[1, 0]])).item()) // -1
  * ```
  */
-export function cosine(prediction: TensorLike, target: TensorLike, options: CosineOptions = {}): Tensor {
+export function cosine(prediction: TensorLike, target: TensorLike, options: CosineOptions = {}): FloatTensor {
   const op = 'losses.cosine'
   const attributes = [reductionCode(op, options.reduction), options.dim ?? -1]
   return applyLoss(Code.cosine, operands(op, prediction, target), attributes)
@@ -203,7 +202,7 @@ export function cosine(prediction: TensorLike, target: TensorLike, options: Cosi
  * console.log(losses.cosineEmbedding(tensor([[1, 0]]), tensor([[0, 1]]), tensor([1])).item()) // 1
  * ```
  */
-export function cosineEmbedding(x: TensorLike, y: TensorLike, target: TensorLike, options: MarginOptions = {}): Tensor {
+export function cosineEmbedding(x: TensorLike, y: TensorLike, target: TensorLike, options: MarginOptions = {}): FloatTensor {
   const op = 'losses.cosineEmbedding'
   const [first, second] = operands(op, x, y)
   const [, sides] = operands(op, x, target)
@@ -221,7 +220,7 @@ export function cosineEmbedding(x: TensorLike, y: TensorLike, target: TensorLike
  * console.log(losses.marginRanking(tensor([1]), tensor([3]), tensor([1])).item()) // 2
  * ```
  */
-export function marginRanking(x: TensorLike, y: TensorLike, target: TensorLike, options: MarginOptions = {}): Tensor {
+export function marginRanking(x: TensorLike, y: TensorLike, target: TensorLike, options: MarginOptions = {}): FloatTensor {
   const op = 'losses.marginRanking'
   const [first, second] = operands(op, x, y)
   const [, sides] = operands(op, x, target)
@@ -239,7 +238,7 @@ export function marginRanking(x: TensorLike, y: TensorLike, target: TensorLike, 
  * console.log(losses.softMargin(tensor([0]), tensor([1])).item().toFixed(4)) // 0.6931
  * ```
  */
-export function softMargin(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): Tensor {
+export function softMargin(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
   return plain('losses.softMargin', Code.softMargin, prediction, target, options)
 }
 
@@ -269,7 +268,7 @@ export function tripletMargin(
   positive: TensorLike,
   negative: TensorLike,
   options: TripletOptions = {},
-): Tensor {
+): FloatTensor {
   const op = 'losses.tripletMargin'
   const [a, p] = operands(op, anchor, positive)
   const [, n] = operands(op, anchor, negative)

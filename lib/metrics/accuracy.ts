@@ -1,5 +1,6 @@
 import { ShapeError, ValueError } from '../errors.js'
 import type { Tensor } from '../tensor.js'
+import type { FloatTensor } from '../types.js'
 
 /**
  * Removes or adds a last axis of size 1 so that targets and predictions agree, as Keras does; nothing else broadcasts.
@@ -38,7 +39,11 @@ export interface BinaryAccuracyOptions {
  * console.log(metrics.binaryAccuracy(tensor([0.9, 0.2, 0.6]), tensor([1, 0, 0])).item().toFixed(2)) // 0.67
  * ```
  */
-export function binaryAccuracy(prediction: Tensor, target: Tensor, options: BinaryAccuracyOptions = {}): Tensor {
+export function binaryAccuracy(
+  prediction: Tensor,
+  target: Tensor,
+  options: BinaryAccuracyOptions = {},
+): FloatTensor {
   const { threshold = 0.5 } = options
   if (!Number.isFinite(threshold)) throw new ValueError(`binaryAccuracy: threshold is ${threshold}; expected a number.`)
   const aligned = alignedTarget('binaryAccuracy', prediction, target)
@@ -67,7 +72,7 @@ export function categoricalAccuracy(
   prediction: Tensor,
   target: Tensor,
   options: CategoricalAccuracyOptions = {},
-): Tensor {
+): FloatTensor {
   const { dim = -1 } = options
   if (prediction.shape.join() !== target.shape.join()) throw mismatch('categoricalAccuracy', prediction, target)
   return share(prediction.argmax(dim).eq(target.argmax(dim)))
@@ -91,12 +96,12 @@ export function sparseCategoricalAccuracy(
   prediction: Tensor,
   target: Tensor,
   options: CategoricalAccuracyOptions = {},
-): Tensor {
+): FloatTensor {
   const { dim = -1 } = options
   const best = prediction.argmax(dim)
   return share(best.eq(alignedTarget('sparseCategoricalAccuracy', best, target)))
 }
 
-function share(hits: Tensor): Tensor {
+function share(hits: Tensor): FloatTensor {
   return hits.to('f32').mean()
 }

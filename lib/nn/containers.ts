@@ -6,9 +6,9 @@ import { Module, isModule, members } from './module.js'
  *
  * @example
  * ```ts
- * import { nn, zeros } from 'neuroxide'
+ * import { nn, zeros, type Tensor } from 'neuroxide'
  * const layers = new nn.ModuleList([new nn.Linear(2, 2), new nn.Linear(2, 2)])
- * let x = zeros([1, 2])
+ * let x: Tensor = zeros([1, 2])
  * for (const layer of layers) x = layer.forward(x)
  * console.log(layers.length, layers.namedParameters()[0]?.[0]) // 2 0.weight
  * ```

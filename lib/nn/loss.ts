@@ -1,5 +1,6 @@
 import * as losses from '../losses.js'
 import type { Tensor } from '../tensor.js'
+import type { FloatTensor } from '../types.js'
 import { Module } from './module.js'
 
 /** A loss with its options, as a module: for those who keep it in a field, as is usual in PyTorch. */
@@ -22,7 +23,7 @@ abstract class Loss<O extends object> extends Module {
  * ```
  */
 export class MSELoss extends Loss<losses.LossOptions> {
-  override forward(prediction: Tensor, target: Tensor): Tensor {
+  override forward(prediction: Tensor, target: Tensor): FloatTensor {
     return losses.mse(prediction, target, this.options)
   }
 }
@@ -37,7 +38,7 @@ export class MSELoss extends Loss<losses.LossOptions> {
  * ```
  */
 export class L1Loss extends Loss<losses.LossOptions> {
-  override forward(prediction: Tensor, target: Tensor): Tensor {
+  override forward(prediction: Tensor, target: Tensor): FloatTensor {
     return losses.l1(prediction, target, this.options)
   }
 }
@@ -52,7 +53,7 @@ export class L1Loss extends Loss<losses.LossOptions> {
  * ```
  */
 export class SmoothL1Loss extends Loss<losses.SmoothL1Options> {
-  override forward(prediction: Tensor, target: Tensor): Tensor {
+  override forward(prediction: Tensor, target: Tensor): FloatTensor {
     return losses.smoothL1(prediction, target, this.options)
   }
 }
@@ -67,7 +68,7 @@ export class SmoothL1Loss extends Loss<losses.SmoothL1Options> {
  * ```
  */
 export class HuberLoss extends Loss<losses.HuberOptions> {
-  override forward(prediction: Tensor, target: Tensor): Tensor {
+  override forward(prediction: Tensor, target: Tensor): FloatTensor {
     return losses.huber(prediction, target, this.options)
   }
 }
@@ -83,7 +84,7 @@ export class HuberLoss extends Loss<losses.HuberOptions> {
  * ```
  */
 export class CrossEntropyLoss extends Loss<losses.CrossEntropyOptions> {
-  override forward(prediction: Tensor, target: Tensor): Tensor {
+  override forward(prediction: Tensor, target: Tensor): FloatTensor {
     return losses.crossEntropy(prediction, target, this.options)
   }
 }
@@ -99,7 +100,7 @@ export class CrossEntropyLoss extends Loss<losses.CrossEntropyOptions> {
  * ```
  */
 export class NLLLoss extends Loss<losses.NllOptions> {
-  override forward(prediction: Tensor, target: Tensor): Tensor {
+  override forward(prediction: Tensor, target: Tensor): FloatTensor {
     return losses.nll(prediction, target, this.options)
   }
 }
@@ -114,7 +115,7 @@ export class NLLLoss extends Loss<losses.NllOptions> {
  * ```
  */
 export class BCELoss extends Loss<losses.BinaryOptions> {
-  override forward(prediction: Tensor, target: Tensor): Tensor {
+  override forward(prediction: Tensor, target: Tensor): FloatTensor {
     return losses.binaryCrossEntropy(prediction, target, this.options)
   }
 }
@@ -129,7 +130,7 @@ export class BCELoss extends Loss<losses.BinaryOptions> {
  * ```
  */
 export class BCEWithLogitsLoss extends Loss<losses.BinaryLogitsOptions> {
-  override forward(prediction: Tensor, target: Tensor): Tensor {
+  override forward(prediction: Tensor, target: Tensor): FloatTensor {
     return losses.binaryCrossEntropyWithLogits(prediction, target, this.options)
   }
 }
@@ -145,7 +146,7 @@ export class BCEWithLogitsLoss extends Loss<losses.BinaryLogitsOptions> {
  * ```
  */
 export class KLDivLoss extends Loss<losses.KlDivOptions> {
-  override forward(prediction: Tensor, target: Tensor): Tensor {
+  override forward(prediction: Tensor, target: Tensor): FloatTensor {
     return losses.klDiv(prediction, target, this.options)
   }
 }

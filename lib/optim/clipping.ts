@@ -33,7 +33,7 @@ function gradients(parameters: Tensor | Iterable<Tensor>): [Tensor, Tensor][] {
  * import { nn, ones, optim } from 'neuroxide'
  * const w = new nn.Parameter(ones([4]))
  * w.mul(3).sum().backward()
- * console.log(optim.clipGradNorm([w], 1).item(), w.grad?.norm().item()) // 6 and just below 1
+ * console.log(optim.clipGradNorm([w], 1).item(), w.grad?.norm().item().toFixed(3)) // 6 1.000
  * ```
  */
 export function clipGradNorm(

@@ -18,8 +18,10 @@ export interface Curves {
  *
  * @example
  * ```ts
- * const history = await model.fit(x, y, { epochs: 3, verbose: 0 })
- * console.log(history.loss.length) // 3
+ * import { nn, zeros } from 'neuroxide'
+ * const model = new nn.Sequential(new nn.Linear(2, 1)).compile({ optimizer: 'sgd', loss: 'mse', metrics: ['mae'] })
+ * const history = await model.fit(zeros([8, 2]), zeros([8, 1]), { epochs: 3, validationSplit: 0.25, verbose: 0 })
+ * console.log(history.loss.length, history.mae.length, history.valMae.length) // 3 3 3
  * ```
  */
 export type History<M extends string = string> = Curves & { readonly [K in M | ValidationName<M>]: number[] }

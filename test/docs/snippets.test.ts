@@ -1,8 +1,9 @@
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { execute, root, tsx } from '../pack/project.js'
-import { programsOf } from './snippets.js'
+import { annotated, printed, programsOf } from './snippets.js'
+import { checkTypes, emptyFolder, write } from './workshop.js'
 
 /** The README and the pages of docs, without the generated reference. */
 function pages(): string[] {
@@ -19,36 +20,37 @@ const programs = pages()
   .flatMap((page) => programsOf(page, readFileSync(join(root, page), 'utf8')))
   .map((program) => ({ ...program, file: `${program.name.replace(/\W+/g, '-').toLowerCase()}.ts` }))
 
-// Inside the clone, so that `neuroxide` means what was built.
-const folder = join(root, '.cache', 'snippets')
+let typed: string
+let runnable: string
 
 beforeAll(() => {
-  rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder, { recursive: true })
-  for (const { file, source } of programs) writeFileSync(join(folder, file), `${source}\nexport {}\n`)
-  const config = {
-    extends: '../../tsconfig.json',
-    compilerOptions: { noUnusedLocals: false, noUnusedParameters: false },
-    include: ['.'],
-    exclude: [],
+  typed = emptyFolder('snippets')
+  runnable = emptyFolder('snippets-run')
+  for (const { file, source } of programs) {
+    write(typed, file, `${source}\nexport {}\n`)
+    write(runnable, file, annotated(source).source)
   }
-  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
 })
 
 describe('the snippets of README and docs', () => {
   it('are found', () => {
     expect(programs.some(({ name }) => name.startsWith('README.md:'))).toBe(true)
+    expect(programs.some(({ name }) => name.startsWith(join('docs', 'jit.md')))).toBe(true)
   })
 
   it('have right types', async () => {
-    const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
-    const { code, stdout } = await execute(process.execPath, [compiler, '-p', folder], root)
+    const { code, stdout } = await checkTypes(typed)
     expect(code, stdout).toBe(0)
   })
 
-  it.each(programs)('run: $name', async ({ file }) => {
-    const { code, stderr } = await execute(process.execPath, ['--import', tsx, join(folder, file)], folder)
+  it.each(programs)('run and print what they say: $name', async ({ file, source }) => {
+    const { code, stdout, stderr } = await execute(
+      process.execPath,
+      ['--import', tsx, join(runnable, file)],
+      root,
+    )
     expect(code, stderr).toBe(0)
+    expect(printed(stdout)).toEqual(annotated(source).expected)
   })
 })
 
@@ -62,5 +64,13 @@ describe('reading snippets', () => {
       { name: 'page.md:3', source: "import 'a'\n\nnext()\n" },
       { name: 'page.md:21', source: "import 'b'\n" },
     ])
+  })
+
+  it('compares what a line prints with what stands behind it', async () => {
+    const program = "console.log([1, 2]) // [ 1, 2 ]\nfor (const x of ['a', 'b']) console.log(x) // a b\n"
+    const { source, expected } = annotated(program)
+    const { stdout } = await execute(process.execPath, ['--input-type=module', '--eval', source], root)
+    expect(expected).toEqual(new Map([[1, '[ 1, 2 ]'], [2, 'a b']]))
+    expect(printed(stdout)).toEqual(expected)
   })
 })
