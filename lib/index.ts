@@ -110,6 +110,7 @@ export {
   type Metric,
   type MetricFunction,
   type MetricName,
+  type MetricNameOf,
   type MetricsOf,
   type NamedMetric,
   type OptimizerName,

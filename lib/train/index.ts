@@ -5,6 +5,7 @@ export type {
   Metric,
   MetricFunction,
   MetricName,
+  MetricNameOf,
   NamedMetric,
   OptimizerName,
 } from './compiled.js'
