@@ -180,6 +180,7 @@ impl Engine {
             requires_grad: false,
             path,
             site,
+            gradient_of: None,
             sequence: trace.nodes.len() as u64,
             random: 0,
         };
@@ -197,9 +198,19 @@ impl Engine {
             Op::View(_) | Op::Assign(_) => trace.roots[node.inputs[0].0 as usize],
             _ => None,
         };
+        let producer = match &node.op {
+            Op::View(view) if !matches!(view, ViewOp::Detach) => {
+                let from = &trace.nodes[node.inputs[0].0 as usize].ty.shape;
+                trace.producers.get(&node.inputs[0]).map(|p| p.through(view, from, &node.ty.shape))
+            }
+            _ => None,
+        };
         let id = NodeId(trace.nodes.len() as u32);
         trace.nodes.push(node);
         trace.roots.push(root);
+        if let Some(producer) = producer {
+            trace.producers.insert(id, producer);
+        }
         id
     }
 
@@ -235,6 +246,7 @@ impl Engine {
             requires_grad: requires_grad && trace.grad_enabled_or_leaf(leaf),
             path,
             site,
+            gradient_of: None,
             sequence: trace.nodes.len() as u64,
             random: 0,
         };
