@@ -229,6 +229,27 @@ impl View {
         Some(Self { shape: shape.into(), strides, offset: self.offset })
     }
 
+    /// Positions of the elements in their storage, in row-major order.
+    pub fn elements(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.numel()).map(move |mut at| {
+            let mut position = self.offset as isize;
+            for axis in (0..self.rank()).rev() {
+                position += (at % self.shape[axis]) as isize * self.strides[axis];
+                at /= self.shape[axis];
+            }
+            position as usize
+        })
+    }
+
+    /// The lowest and the highest position of an element; there must be one.
+    pub fn span(&self) -> (usize, usize) {
+        let reach = |sign: isize| -> isize {
+            let steps = self.shape.iter().zip(&self.strides).map(|(&n, &s)| (n as isize - 1) * s);
+            steps.filter(|&s| s * sign > 0).sum()
+        };
+        (self.offset.wrapping_add_signed(reach(-1)), self.offset.wrapping_add_signed(reach(1)))
+    }
+
     /// Axes that can be walked as one are merged; sizes of 1 vanish. Order of elements is kept.
     #[must_use]
     pub fn collapse(views: &[Self]) -> Vec<Self> {
@@ -300,6 +321,13 @@ mod tests {
         assert_eq!((view.shape.as_slice(), view.strides.as_slice(), view.offset), (&[3usize][..], &[5isize][..], 1));
         let below = View::contiguous(&[3, 4]).diagonal(-2, 0, 1);
         assert_eq!((below.shape[0], below.offset), (1, 8));
+    }
+
+    #[test]
+    fn span_and_elements_follow_the_strides() {
+        let view = View::contiguous(&[3, 4]).flip(1).slice(0, 1, 2, 1);
+        assert_eq!(view.span(), (4, 11));
+        assert_eq!(view.elements().collect::<Vec<_>>(), [7, 6, 5, 4, 11, 10, 9, 8]);
     }
 
     #[test]

@@ -146,6 +146,7 @@ impl Engine {
             requires_grad,
             path: self.path,
             site: self.site,
+            gradient_of: None,
             sequence: self.tape.next_sequence(),
             random: 0,
         };

@@ -43,6 +43,7 @@ impl Engine {
             requires_grad,
             path: self.path,
             site: self.site,
+            gradient_of: self.backward_of,
             sequence,
             random,
         }

@@ -52,6 +52,12 @@ impl Cache {
     }
 }
 
+/// How many elements of a storage a view reaches back from its first: none, unless a stride is
+/// negative. Follows from shape and strides, so plans for views at other offsets have it too.
+fn lead(view: &View) -> usize {
+    if view.numel() == 0 { 0 } else { view.offset - view.span().0 }
+}
+
 impl Engine {
     /// The value of a node whose inputs have values.
     pub(super) fn evaluate(&mut self, node: &Node, inputs: &[NodeId]) -> Result<Value> {
@@ -140,7 +146,7 @@ impl Engine {
                 }
                 Value::Tensor { view, .. } => {
                     // Addresses are bound at run time.
-                    views.push(View { offset: 0, ..view.clone() });
+                    views.push(View { offset: lead(view), ..view.clone() });
                     Op::Input((views.len() - 1) as u32)
                 }
             };
@@ -150,7 +156,7 @@ impl Engine {
         let operands: Inputs = (0..inputs.len()).map(|i| NodeId(i as u32)).collect();
         nodes.push(Node { inputs: operands, random: 0, ..node.clone() });
         let Lowered { plan, slots, scalars, mut outputs, origins, .. } =
-            lower(&Source { nodes: &nodes, inputs: &views, states: &[], outputs: &[(id, None)] })?;
+            lower(&Source { nodes: &nodes, inputs: &views, states: &[], outputs: &[(id, None)], separate: false })?;
         self.counters.prepared += 1;
         Ok(Ready {
             executable: self.backend.prepare(&plan)?,
@@ -169,7 +175,7 @@ impl Engine {
         for &input in inputs {
             match &self.tape.get(input).value {
                 Value::Tensor { storage, view } => {
-                    tensors.push((storage, view.offset * storage.dtype.size()));
+                    tensors.push((storage, (view.offset - lead(view)) * storage.dtype.size()));
                     numbers.push(0.0);
                 }
                 Value::Scalar(value) => numbers.push(*value),
@@ -211,7 +217,7 @@ impl Engine {
             .map(|slot| match (slot, &source) {
                 (Slot::Arena, _) => Binding { buffer: arena, offset: 0 },
                 (Slot::Input(_), Value::Tensor { storage, view }) => {
-                    Binding { buffer: storage.buffer, offset: view.offset * storage.dtype.size() }
+                    Binding { buffer: storage.buffer, offset: (view.offset - lead(view)) * storage.dtype.size() }
                 }
                 _ => storage.binding(),
             })
@@ -255,6 +261,7 @@ impl Engine {
             requires_grad: false,
             path: 0,
             site: 0,
+            gradient_of: None,
             sequence: 0,
             random: 0,
         };
@@ -263,13 +270,13 @@ impl Engine {
             Value::Scalar(number) => node(Op::Const(Number(*number)), &[], &ty),
             Value::Tensor { view, .. } if inside => node(Op::View(ViewOp::Place(view.clone())), &[0], &ty),
             Value::Tensor { view, .. } => {
-                views.push(View { offset: 0, ..view.clone() });
+                views.push(View { offset: lead(view), ..view.clone() });
                 node(Op::Input(0), &[], &ty)
             }
         };
         let nodes = [node(Op::State(0), &[], &base), value, node(Op::Assign(place.clone()), &[0, 1], &base)];
         let states = [(storage.dtype, storage.base.clone())];
-        let lowered = lower(&Source { nodes: &nodes, inputs: &views, states: &states, outputs: &[] })?;
+        let lowered = lower(&Source { nodes: &nodes, inputs: &views, states: &states, outputs: &[], separate: false })?;
         self.counters.prepared += 1;
         let ready = Arc::new(Ready {
             executable: self.backend.prepare(&lowered.plan)?,

@@ -4,6 +4,7 @@
 //! the result into a handle. Nodes made on the way are let go when the call ends.
 
 mod beside;
+mod anomaly;
 mod calls;
 mod driver;
 mod execute;
@@ -11,13 +12,13 @@ mod explain;
 mod gradient;
 pub mod handles;
 mod jobs;
+mod log;
 mod optimizer;
 mod program;
 mod reading;
 mod tape;
 mod trace;
 mod verify;
-mod watch;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -47,7 +48,7 @@ use program::{Arena, Program};
 use tape::Tape;
 use trace::Trace;
 use verify::Verify;
-use watch::Log;
+use log::Log;
 
 /// Texts that nodes refer to by number: module paths and source lines. 0 is the empty text.
 pub struct Names {

@@ -6,13 +6,14 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use smallvec::SmallVec;
 
+use super::anomaly::Watched;
 use super::execute::gates;
 use super::gradient::Grad;
 use super::optimizer::Shared;
 use super::tape::Entry;
 use super::trace::{Leaf, Trace, TraceOptions};
 use super::verify::Records;
-use super::watch;
+use super::log;
 use super::{Engine, Handle, OptimizerId};
 use crate::backend::{Backend, Binding, BufferId, Executable, Fault, Run};
 use crate::error::{Error, Result};
@@ -100,6 +101,8 @@ pub struct Bump {
 pub struct Runnable {
     pub backend: Arc<dyn Backend>,
     pub executable: Executable,
+    /// Where values that are not finite are searched for: the program step by step.
+    pub watched: Option<Watched>,
     pub plan: Plan,
     pub slots: Vec<Slot>,
     pub scalars: Vec<ScalarSource>,
@@ -151,7 +154,10 @@ impl Runnable {
             .collect();
         let run =
             Run { bindings: &bindings, scalars: &scalars, seed: given.stream.seed, rng_offset: given.stream.offset };
-        self.backend.run(&self.executable, &run).map_err(|fault| self.named(fault))?;
+        match &self.watched {
+            Some(watched) => watched.run(self, &run)?,
+            None => self.backend.run(&self.executable, &run).map_err(|fault| self.named(fault))?,
+        }
         for &state in &self.written {
             given.states[state as usize].written();
         }
@@ -178,7 +184,7 @@ impl Runnable {
         out
     }
 
-    fn named(&self, fault: Fault) -> Error {
+    pub(super) fn named(&self, fault: Fault) -> Error {
         let Some(origin) = self.origins.get(fault.origin as usize) else { return fault.error };
         let error = if fault.error.message().starts_with(origin.name.as_str()) {
             fault.error
@@ -254,8 +260,9 @@ impl Engine {
         let lowered = lowered?;
         let executable = self.backend.prepare(&lowered.plan)?;
         self.counters.prepared += 1;
+        let watched = if self.anomaly { Some(Watched::new(&self.backend, &lowered.plan)?) } else { None };
         let trace = self.trace.as_ref().expect("put back above");
-        let runnable = self.runnable(trace, lowered, executable, &roots);
+        let runnable = Runnable { watched, ..self.runnable(trace, lowered, executable, &roots) };
         let grads = trace
             .grads
             .iter()
@@ -265,7 +272,7 @@ impl Engine {
             })
             .collect();
         let flags = retained.iter().map(|&n| (n, self.tape.get(n).node.requires_grad)).collect();
-        let records = Arc::new(watch::records(trace));
+        let records = Arc::new(log::records(trace));
         let structures = trace.structures.iter().map(|&(o, g, s)| (OptimizerId(o), g, s)).collect();
         let lent = vec![None; roots.len()];
         Ok(Program {
@@ -316,7 +323,7 @@ impl Engine {
     fn lower_trace(&self, trace: &Trace, roots: &[(NodeId, Option<View>)]) -> Result<Lowered> {
         let inputs: Vec<View> = trace.inputs.iter().map(|ty| View::contiguous(&ty.shape)).collect();
         let states: Vec<_> = trace.states.iter().map(|s| (s.storage.dtype, s.storage.base.clone())).collect();
-        lower(&Source { nodes: &trace.nodes, inputs: &inputs, states: &states, outputs: roots })
+        lower(&Source { nodes: &trace.nodes, inputs: &inputs, states: &states, outputs: roots, separate: self.anomaly })
     }
 
     fn runnable(&self, trace: &Trace, lowered: Lowered, executable: Executable, roots: &[(NodeId, Option<View>)]) -> Runnable {
@@ -348,6 +355,7 @@ impl Engine {
         Runnable {
             backend: Arc::clone(&self.backend),
             executable,
+            watched: None,
             plan: lowered.plan,
             slots: lowered.slots,
             scalars,
@@ -553,6 +561,7 @@ impl Engine {
             requires_grad: false,
             path: 0,
             site: 0,
+            gradient_of: None,
             sequence: self.tape.next_sequence(),
             random: 0,
         };

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::execute::{encode, gates};
-use super::watch::elements;
 use super::{Engine, Handle};
 use crate::backend::Backend;
 use crate::error::Result;
@@ -46,7 +45,7 @@ impl Reading {
                 } else {
                     let mut all = vec![0; storage.bytes];
                     self.backend.download(storage.buffer, 0, &mut all)?;
-                    for (element, at) in out.chunks_exact_mut(size).zip(elements(view)) {
+                    for (element, at) in out.chunks_exact_mut(size).zip(view.elements()) {
                         element.copy_from_slice(&all[at * size..][..size]);
                     }
                 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::gradient::Grad;
-use super::watch::{Log, Record};
+use super::log::{Log, Record};
 use super::{Engine, Handle, ProgramId};
 use crate::dtype::DType;
 use crate::error::{Error, Result};

@@ -21,6 +21,8 @@ pub struct Source<'a> {
     pub states: &'a [(DType, View)],
     /// Nodes to deliver and the layout wanted; `None` leaves it to the pass.
     pub outputs: &'a [(NodeId, Option<View>)],
+    /// One step per node, nothing fused: for looking at every value.
+    pub separate: bool,
 }
 
 /// What a slot of a plan is bound to.
@@ -38,6 +40,8 @@ pub struct Origin {
     pub name: String,
     pub path: u32,
     pub site: u32,
+    /// The forward op whose gradient the step is part of.
+    pub gradient_of: Option<&'static str>,
 }
 
 /// A plan and what has to be bound to it.
@@ -108,6 +112,9 @@ pub fn lower(source: &Source<'_>) -> Result<Lowered> {
         if !lowering.absorbed[id.0 as usize] {
             lowering.node(id)?;
             lowering.checks(id);
+            if source.separate {
+                lowering.flush();
+            }
         }
     }
     lowering.flush();
@@ -183,7 +190,7 @@ impl Lowering<'_> {
         let operand =
             |r: &Region| Operand { slot: r.buf as u32, dtype: r.dtype, base: 0, view: r.view.clone() };
         let node = self.get(at);
-        let origin = Origin { name: name.to_owned(), path: node.path, site: node.site };
+        let origin = Origin { name: name.to_owned(), path: node.path, site: node.site, gradient_of: node.gradient_of };
         self.origins.push(origin);
         self.steps.push(Step {
             kernel,
@@ -419,7 +426,8 @@ impl Lowering<'_> {
     fn matmul(&mut self, id: NodeId, a: NodeId, b: NodeId) {
         let (a, b) = (self.read(a), self.read(b));
         let (a, b) = (self.batched(a, id), self.batched(b, id));
-        let (last, epilogue, bias) = self.epilogue(id);
+        let (last, epilogue, bias) =
+            if self.source.separate { (id, Epilogue::default(), None) } else { self.epilogue(id) };
         let mut ins = vec![a, b];
         ins.extend(bias);
         let out = self.out(last);

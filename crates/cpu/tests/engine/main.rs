@@ -1,5 +1,6 @@
 //! The engine on real kernels: eager execution, gradients, traces, and what makes capture safe.
 
+mod anomalies;
 mod bits;
 mod invariants;
 mod jobs;

@@ -1,11 +1,8 @@
-//! Two watchmen: the search for the first value that is not finite, and the log by which a jitted
-//! step is compared with its eager run.
+//! The log by which a jitted step is compared with its eager run.
 
 use super::Engine;
 use super::trace::Trace;
-use crate::dtype::DType;
-use crate::error::{Error, Result};
-use crate::graph::{Node, NodeId, Type};
+use crate::graph::{NodeId, Type};
 use crate::op::{Number, Op};
 use crate::storage::{Storage, Value};
 
@@ -129,59 +126,4 @@ impl Engine {
         }
         None
     }
-
-    // Anomalies.
-
-    pub(super) fn check_finite(&mut self, node: &Node, inputs: &[NodeId], value: &Value) -> Result<()> {
-        if matches!(node.op, Op::View(_) | Op::Assign(_) | Op::Const(_)) || !node.ty.dtype.is_float() {
-            return Ok(());
-        }
-        let Some(found) = self.first_not_finite(value)? else { return Ok(()) };
-        for &input in inputs {
-            let ty = self.tape.get(input).node.ty.clone();
-            let value = self.value(input).clone();
-            if ty.dtype.is_float() && !matches!(value, Value::Scalar(_)) && self.first_not_finite(&value)?.is_some() {
-                return Err(self.anomaly_error(node, "a value that was not finite before reached", found));
-            }
-        }
-        Err(self.anomaly_error(node, "the first value that is not finite came from", found))
-    }
-
-    fn anomaly_error(&self, node: &Node, what: &str, found: f64) -> Error {
-        let name = match self.backward_of {
-            Some(forward) => format!("the gradient of {forward} (in {})", node.op.name()),
-            None => node.op.name().to_owned(),
-        };
-        let site = self.names.get(node.site);
-        let line = if site.is_empty() { String::new() } else { format!(" at {site}") };
-        Error::Anomaly(format!("{name}: {what} it{line}: {found}; expected finite values"))
-    }
-
-    fn first_not_finite(&mut self, value: &Value) -> Result<Option<f64>> {
-        let Value::Tensor { storage, view } = value else { return Ok(None) };
-        if view.numel() == 0 || storage.bytes == 0 {
-            return Ok(None);
-        }
-        let size = storage.dtype.size();
-        let mut bytes = vec![0; storage.bytes];
-        self.backend.download(storage.buffer, 0, &mut bytes)?;
-        let read = |at: usize| match storage.dtype {
-            DType::F32 => f32::from_le_bytes([bytes[at * size], bytes[at * size + 1], bytes[at * size + 2], bytes[at * size + 3]]).into(),
-            DType::F64 => bytes[at * size..at * size + 8].try_into().map_or(0.0, f64::from_le_bytes),
-            _ => 0.0,
-        };
-        Ok(elements(view).map(read).find(|x: &f64| !x.is_finite()))
-    }
-}
-
-/// Positions of a view's elements in its storage, in row-major order.
-pub(super) fn elements(view: &crate::shape::View) -> impl Iterator<Item = usize> + '_ {
-    (0..view.numel()).map(move |mut at| {
-        let mut position = view.offset as isize;
-        for axis in (0..view.rank()).rev() {
-            position += (at % view.shape[axis]) as isize * view.strides[axis];
-            at /= view.shape[axis];
-        }
-        position as usize
-    })
 }
