@@ -198,7 +198,7 @@ impl Builder<'_> {
     }
 
     /// An index whose negative values count from the end.
-    fn from_the_end(&mut self, op: &str, index: NodeId, size: usize) -> Result<NodeId> {
+    fn count_from_end(&mut self, op: &str, index: NodeId, size: usize) -> Result<NodeId> {
         if self.dtype(index) == DType::U8 {
             return self.index_operand(op, index);
         }
@@ -214,7 +214,7 @@ impl Builder<'_> {
             let (n, m) = (self.ty(x).numel(), self.ty(index).numel());
             let flat = self.reshape_to(x, &[n])?;
             let index = self.reshape_to(index, &[m])?;
-            let index = self.from_the_end("takeAlongDim", index, n)?;
+            let index = self.count_from_end("takeAlongDim", index, n)?;
             return self.gather(flat, 0, index);
         };
         let axis = axis("takeAlongDim", dim, self.rank(x))?;
@@ -234,7 +234,7 @@ impl Builder<'_> {
             rest[axis] = 1;
             rest
         };
-        let index = self.from_the_end("takeAlongDim", index, a[axis])?;
+        let index = self.count_from_end("takeAlongDim", index, a[axis])?;
         let mut whole = broadcast("takeAlongDim", &without(&a), &without(&b))?;
         whole[axis] = a[axis];
         let x = self.stretch(x, &whole)?;

@@ -227,19 +227,19 @@ macro_rules! table {
                     $(
                         $(
                             ($crate::ops::table::UnaryOp::$U, $crate::dtype::DType::F32) =>
-                                { let _ = stringify!($uf); type $d F = $crate::ops::table::unary::$U; type $d T = f32; $d body }
+                                { const _: &str = stringify!($uf); type $d F = $crate::ops::table::unary::$U; type $d T = f32; $d body }
                             ($crate::ops::table::UnaryOp::$U, $crate::dtype::DType::F64) =>
-                                { let _ = stringify!($uf); type $d F = $crate::ops::table::unary::$U; type $d T = f64; $d body }
+                                { const _: &str = stringify!($uf); type $d F = $crate::ops::table::unary::$U; type $d T = f64; $d body }
                         )?
                         $(
                             ($crate::ops::table::UnaryOp::$U, $crate::dtype::DType::I32) =>
-                                { let _ = stringify!($ui); type $d F = $crate::ops::table::unary::$U; type $d T = i32; $d body }
+                                { const _: &str = stringify!($ui); type $d F = $crate::ops::table::unary::$U; type $d T = i32; $d body }
                             ($crate::ops::table::UnaryOp::$U, $crate::dtype::DType::U8) =>
-                                { let _ = stringify!($ui); type $d F = $crate::ops::table::unary::$U; type $d T = u8; $d body }
+                                { const _: &str = stringify!($ui); type $d F = $crate::ops::table::unary::$U; type $d T = u8; $d body }
                         )?
                         $(
                             ($crate::ops::table::UnaryOp::$U, $crate::dtype::DType::Bool) =>
-                                { let _ = stringify!($ub); type $d F = $crate::ops::table::unary::$U; type $d T = bool; $d body }
+                                { const _: &str = stringify!($ub); type $d F = $crate::ops::table::unary::$U; type $d T = bool; $d body }
                         )?
                     )*
                     _ => $d fallback,
@@ -255,19 +255,19 @@ macro_rules! table {
                     $(
                         $(
                             ($crate::ops::table::BinaryOp::$B, $crate::dtype::DType::F32) =>
-                                { let _ = stringify!($bfx); type $d F = $crate::ops::table::binary::$B; type $d T = f32; $d body }
+                                { const _: &str = stringify!($bfx); type $d F = $crate::ops::table::binary::$B; type $d T = f32; $d body }
                             ($crate::ops::table::BinaryOp::$B, $crate::dtype::DType::F64) =>
-                                { let _ = stringify!($bfx); type $d F = $crate::ops::table::binary::$B; type $d T = f64; $d body }
+                                { const _: &str = stringify!($bfx); type $d F = $crate::ops::table::binary::$B; type $d T = f64; $d body }
                         )?
                         $(
                             ($crate::ops::table::BinaryOp::$B, $crate::dtype::DType::I32) =>
-                                { let _ = stringify!($bix); type $d F = $crate::ops::table::binary::$B; type $d T = i32; $d body }
+                                { const _: &str = stringify!($bix); type $d F = $crate::ops::table::binary::$B; type $d T = i32; $d body }
                             ($crate::ops::table::BinaryOp::$B, $crate::dtype::DType::U8) =>
-                                { let _ = stringify!($bix); type $d F = $crate::ops::table::binary::$B; type $d T = u8; $d body }
+                                { const _: &str = stringify!($bix); type $d F = $crate::ops::table::binary::$B; type $d T = u8; $d body }
                         )?
                         $(
                             ($crate::ops::table::BinaryOp::$B, $crate::dtype::DType::Bool) =>
-                                { let _ = stringify!($bbx); type $d F = $crate::ops::table::binary::$B; type $d T = bool; $d body }
+                                { const _: &str = stringify!($bbx); type $d F = $crate::ops::table::binary::$B; type $d T = bool; $d body }
                         )?
                     )*
                     _ => $d fallback,

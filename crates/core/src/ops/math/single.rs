@@ -157,6 +157,9 @@ mod tests {
         (f64::from(found) - exact).abs() / unit
     }
 
+    /// Name, function and exact function.
+    type Case = (&'static str, fn(f32) -> f32, fn(f64) -> f64);
+
     /// The largest distance over a sample of all bit patterns, and where it is.
     fn worst(found: fn(f32) -> f32, exact: fn(f64) -> f64) -> (f64, f32) {
         let mut worst = (0.0, 0.0);
@@ -174,7 +177,7 @@ mod tests {
     #[test]
     fn all_stay_within_two_units_of_the_last_place() {
         let sigmoid64 = |x: f64| 1.0 / (1.0 + libm::exp(-x));
-        let cases: [(&str, fn(f32) -> f32, fn(f64) -> f64); 6] = [
+        let cases: [Case; 6] = [
             ("exp", exp, libm::exp),
             ("log", log, libm::log),
             ("log1p", log1p, libm::log1p),
