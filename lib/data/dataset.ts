@@ -31,11 +31,14 @@ export function mapped<T extends Tensors>(tensors: T, fn: (tensor: Tensor) => Te
 /** @internal The common number of rows; throws where tensors disagree. */
 export function rowCount(op: string, tensors: readonly Tensor[]): number {
   const count = tensors[0]?.shape[0]
-  if (count === undefined) throw new ShapeError(`${op}: a tensor without axes has no samples; expected [n, …].`)
+  if (count === undefined)
+    throw new ShapeError(`${op}: a tensor without axes has no samples; expected [n, …].`)
   for (const tensor of tensors) {
     if (tensor.shape[0] !== count) {
       const given = tensors.map(({ shape }) => `[${shape.join(', ')}]`).join(' and ')
-      throw new ShapeError(`${op}: ${given}: the tensors have different numbers of samples along the first axis.`)
+      throw new ShapeError(
+        `${op}: ${given}: the tensors have different numbers of samples along the first axis.`,
+      )
     }
   }
   return count
@@ -62,7 +65,8 @@ export class TensorDataset<X extends Tensors = Tensor, Y extends Tensors = Tenso
 
   constructor(x: X, y: Y) {
     const all = [...listed(x), ...listed(y)]
-    if (!all.every(isTensor)) throw new ValueError('TensorDataset: expected tensors: new TensorDataset(x, y).')
+    if (!all.every(isTensor))
+      throw new ValueError('TensorDataset: expected tensors: new TensorDataset(x, y).')
     this.x = x
     this.y = y
     this.length = rowCount('TensorDataset', all)

@@ -30,7 +30,9 @@ export interface LoaderOptions {
  * console.log(loader.length) // 4
  * ```
  */
-export class DataLoader<X extends Tensors = Tensors, Y extends Tensors = Tensors> implements Iterable<Batch<X, Y>> {
+export class DataLoader<X extends Tensors = Tensors, Y extends Tensors = Tensors> implements Iterable<
+  Batch<X, Y>
+> {
   readonly dataset: TensorDataset<X, Y> | Dataset
   readonly batchSize: number
   readonly shuffle: boolean
@@ -84,7 +86,8 @@ export class DataLoader<X extends Tensors = Tensors, Y extends Tensors = Tensors
           ? this.dataset.slice(start, start + count)
           : this.dataset.gather(order.narrow(0, start, count))
       } else {
-        const indices = order?.narrow(0, start, count).toTypedArray() ?? arange(start, start + count).toTypedArray()
+        const indices =
+          order?.narrow(0, start, count).toTypedArray() ?? arange(start, start + count).toTypedArray()
         yield collated(this.dataset, indices) as unknown as Batch<X, Y>
       }
     }

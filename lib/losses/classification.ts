@@ -3,7 +3,16 @@ import { Code } from '../ops.generated.js'
 import type { Tensor } from '../tensor.js'
 import { located } from '../tensor/base.js'
 import type { FloatTensor, TensorLike } from '../types.js'
-import { applyLoss, classOperands, logitsOf, operands, optional, reductionCode, type LossOptions, type Reduction } from './input.js'
+import {
+  applyLoss,
+  classOperands,
+  logitsOf,
+  operands,
+  optional,
+  reductionCode,
+  type LossOptions,
+  type Reduction,
+} from './input.js'
 
 export interface NllOptions extends LossOptions {
   /** One factor per class. */
@@ -39,7 +48,11 @@ export function requireShare(op: string, name: string, value: number): number {
  * console.log(losses.crossEntropy(logits, [0, 2]).item().toFixed(3)) // 0.120
  * ```
  */
-export function crossEntropy(prediction: TensorLike, target: TensorLike, options: CrossEntropyOptions = {}): FloatTensor {
+export function crossEntropy(
+  prediction: TensorLike,
+  target: TensorLike,
+  options: CrossEntropyOptions = {},
+): FloatTensor {
   const op = 'losses.crossEntropy'
   const { weight, ignoreIndex = -100, labelSmoothing = 0 } = options
   const [x, y] = classOperands(op, prediction, target)
@@ -50,7 +63,11 @@ export function crossEntropy(prediction: TensorLike, target: TensorLike, options
     null,
     'Leave that layer out, or use losses.categoricalCrossentropy or losses.sparseCategoricalCrossentropy, which take probabilities.',
   )
-  const attributes = [reductionCode(op, options.reduction), ignoreIndex, requireShare(op, 'labelSmoothing', labelSmoothing)]
+  const attributes = [
+    reductionCode(op, options.reduction),
+    ignoreIndex,
+    requireShare(op, 'labelSmoothing', labelSmoothing),
+  ]
   return applyLoss(Code.crossEntropy, [x, y, optional(op, weight)], attributes)
 }
 
@@ -72,8 +89,18 @@ export function nll(prediction: TensorLike, target: TensorLike, options: NllOpti
   const op = 'losses.nll'
   const { weight, ignoreIndex = -100 } = options
   const [x, y] = classOperands(op, prediction, target)
-  logitsOf(op, x, 'log-probabilities', null, 'End the model with nn.LogSoftmax, or use losses.crossEntropy on logits.')
-  return applyLoss(Code.nll, [x, y, optional(op, weight)], [reductionCode(op, options.reduction), ignoreIndex])
+  logitsOf(
+    op,
+    x,
+    'log-probabilities',
+    null,
+    'End the model with nn.LogSoftmax, or use losses.crossEntropy on logits.',
+  )
+  return applyLoss(
+    Code.nll,
+    [x, y, optional(op, weight)],
+    [reductionCode(op, options.reduction), ignoreIndex],
+  )
 }
 
 export interface BinaryOptions extends LossOptions {
@@ -101,13 +128,21 @@ export interface BinaryLogitsOptions extends BinaryOptions {
  * console.log(losses.binaryCrossEntropy(tensor([0.5]), tensor([1])).item().toFixed(4)) // 0.6931
  * ```
  */
-export function binaryCrossEntropy(prediction: TensorLike, target: TensorLike, options: BinaryOptions = {}): FloatTensor {
+export function binaryCrossEntropy(
+  prediction: TensorLike,
+  target: TensorLike,
+  options: BinaryOptions = {},
+): FloatTensor {
   const op = 'losses.binaryCrossEntropy'
   const [x, y] = operands(op, prediction, target)
   const fix = 'End the model with nn.Sigmoid, or use losses.binaryCrossEntropyWithLogits.'
   const logits = logitsOf(op, x, 'probabilities', 'sigmoid', fix)
   if (logits !== null) return withLogits(op, logits, y, options)
-  return applyLoss(Code.binaryCrossEntropy, [x, y, optional(op, options.weight)], [reductionCode(op, options.reduction)])
+  return applyLoss(
+    Code.binaryCrossEntropy,
+    [x, y, optional(op, options.weight)],
+    [reductionCode(op, options.reduction)],
+  )
 }
 
 /**
@@ -130,7 +165,13 @@ export function binaryCrossEntropyWithLogits(
 ): FloatTensor {
   const op = 'losses.binaryCrossEntropyWithLogits'
   const [x, y] = operands(op, prediction, target)
-  logitsOf(op, x, 'logits', null, 'Leave that layer out, or use losses.binaryCrossEntropy, which takes probabilities.')
+  logitsOf(
+    op,
+    x,
+    'logits',
+    null,
+    'Leave that layer out, or use losses.binaryCrossEntropy, which takes probabilities.',
+  )
   return withLogits(op, x, y, options)
 }
 
@@ -163,6 +204,16 @@ export interface KlDivOptions {
 export function klDiv(prediction: TensorLike, target: TensorLike, options: KlDivOptions = {}): FloatTensor {
   const op = 'losses.klDiv'
   const [x, y] = operands(op, prediction, target)
-  logitsOf(op, x, 'log-probabilities', null, 'End the model with nn.LogSoftmax, or use losses.klDivergence on probabilities.')
-  return applyLoss(Code.klDiv, [x, y], [reductionCode(op, options.reduction, 4), Number(options.logTarget ?? false)])
+  logitsOf(
+    op,
+    x,
+    'log-probabilities',
+    null,
+    'End the model with nn.LogSoftmax, or use losses.klDivergence on probabilities.',
+  )
+  return applyLoss(
+    Code.klDiv,
+    [x, y],
+    [reductionCode(op, options.reduction, 4), Number(options.logTarget ?? false)],
+  )
 }

@@ -37,7 +37,11 @@ export function classOperands(op: string, prediction: TensorLike, target: Tensor
 }
 
 /** Applies an op of any number of operands, of which some may be absent. */
-export function applyLoss(code: number, inputs: readonly (Tensor | null)[], attributes: readonly number[]): FloatTensor {
+export function applyLoss(
+  code: number,
+  inputs: readonly (Tensor | null)[],
+  attributes: readonly number[],
+): FloatTensor {
   for (const [i, value] of attributes.entries()) io[Io.attributes + i] = value
   for (const [i, input] of inputs.entries()) io[Io.list + i] = input === null ? NONE : handleOf(input)
   const out = blank()
@@ -75,11 +79,23 @@ const refused: Record<Wanted, readonly Kind[]> = {
  * Where probabilities are wanted and `from` made them, returns what they were made of: the loss is then built on that,
  * which is exact where probabilities reach 0 or 1.
  */
-export function logitsOf(op: string, prediction: Tensor, wanted: Wanted, from: 'softmax' | 'sigmoid' | null, fix: string): Tensor | null {
-  const { kind, logits, path } = producerOf(prediction, from === 'softmax' ? classAxis(prediction) : undefined)
+export function logitsOf(
+  op: string,
+  prediction: Tensor,
+  wanted: Wanted,
+  from: 'softmax' | 'sigmoid' | null,
+  fix: string,
+): Tensor | null {
+  const { kind, logits, path } = producerOf(
+    prediction,
+    from === 'softmax' ? classAxis(prediction) : undefined,
+  )
   if (refused[wanted].includes(kind)) {
     const layer = path === '' ? '' : ` (layer "${path}")`
-    throw located(LossInputError, `${op}: the prediction is ${made[kind]}${layer}; expected ${wanted}. ${fix}`)
+    throw located(
+      LossInputError,
+      `${op}: the prediction is ${made[kind]}${layer}; expected ${wanted}. ${fix}`,
+    )
   }
   return wanted === 'probabilities' && kind === from ? logits : null
 }

@@ -8,7 +8,13 @@ import { cosine, type HuberOptions } from './regression.js'
 // Keras's losses: the mean is over the last axis first, so that 'none' gives one loss per sample; predictions and
 // targets that differ by a last axis of size 1 are aligned.
 
-function averaged(op: string, code: number, prediction: TensorLike, target: TensorLike, options: LossOptions): FloatTensor {
+function averaged(
+  op: string,
+  code: number,
+  prediction: TensorLike,
+  target: TensorLike,
+  options: LossOptions,
+): FloatTensor {
   return applyLoss(code, operands(op, prediction, target), [reductionCode(op, options.reduction)])
 }
 
@@ -22,7 +28,11 @@ function averaged(op: string, code: number, prediction: TensorLike, target: Tens
  * console.log(losses.meanSquaredError(tensor([[1], [2]]), tensor([1, 4])).item()) // 2
  * ```
  */
-export function meanSquaredError(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
+export function meanSquaredError(
+  prediction: TensorLike,
+  target: TensorLike,
+  options: LossOptions = {},
+): FloatTensor {
   return averaged('losses.meanSquaredError', Code.meanSquaredError, prediction, target, options)
 }
 
@@ -36,7 +46,11 @@ export function meanSquaredError(prediction: TensorLike, target: TensorLike, opt
  * console.log(losses.meanAbsoluteError(tensor([[1], [2]]), tensor([1, 4])).item()) // 1
  * ```
  */
-export function meanAbsoluteError(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
+export function meanAbsoluteError(
+  prediction: TensorLike,
+  target: TensorLike,
+  options: LossOptions = {},
+): FloatTensor {
   return averaged('losses.meanAbsoluteError', Code.meanAbsoluteError, prediction, target, options)
 }
 
@@ -50,7 +64,11 @@ export function meanAbsoluteError(prediction: TensorLike, target: TensorLike, op
  * console.log(losses.meanHuber(tensor([[0], [3]]), tensor([0, 0])).item()) // 1.25
  * ```
  */
-export function meanHuber(prediction: TensorLike, target: TensorLike, options: HuberOptions = {}): FloatTensor {
+export function meanHuber(
+  prediction: TensorLike,
+  target: TensorLike,
+  options: HuberOptions = {},
+): FloatTensor {
   const op = 'losses.meanHuber'
   const attributes = [reductionCode(op, options.reduction), options.delta ?? 1]
   return applyLoss(Code.meanHuber, operands(op, prediction, target), attributes)
@@ -80,7 +98,11 @@ export function logCosh(prediction: TensorLike, target: TensorLike, options: Los
  * console.log(losses.meanPoisson(tensor([1]), tensor([2])).item().toFixed(4)) // 1.0000
  * ```
  */
-export function meanPoisson(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
+export function meanPoisson(
+  prediction: TensorLike,
+  target: TensorLike,
+  options: LossOptions = {},
+): FloatTensor {
   return averaged('losses.meanPoisson', Code.meanPoisson, prediction, target, options)
 }
 
@@ -95,10 +117,20 @@ export function meanPoisson(prediction: TensorLike, target: TensorLike, options:
  * console.log(losses.klDivergence(tensor([[0.5, 0.5]]), tensor([[0.5, 0.5]])).item()) // 0
  * ```
  */
-export function klDivergence(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
+export function klDivergence(
+  prediction: TensorLike,
+  target: TensorLike,
+  options: LossOptions = {},
+): FloatTensor {
   const op = 'losses.klDivergence'
   const [x, y] = operands(op, prediction, target)
-  logitsOf(op, x, 'probabilities', null, 'End the model with nn.Softmax, or use losses.klDiv on log-probabilities.')
+  logitsOf(
+    op,
+    x,
+    'probabilities',
+    null,
+    'End the model with nn.Softmax, or use losses.klDiv on log-probabilities.',
+  )
   return applyLoss(Code.klDivergence, [x, y], [reductionCode(op, options.reduction)])
 }
 
@@ -130,7 +162,13 @@ function resolved(op: string, x: Tensor, fromLogits: boolean, from: 'softmax' | 
     logitsOf(op, x, 'logits', null, 'Leave that layer out, or leave fromLogits out.')
     return [x, 1]
   }
-  const logits = logitsOf(op, x, 'probabilities', from, `End the model with ${layer}, or set { fromLogits: true }.`)
+  const logits = logitsOf(
+    op,
+    x,
+    'probabilities',
+    from,
+    `End the model with ${layer}, or set { fromLogits: true }.`,
+  )
   return logits === null ? [x, 0] : [logits, 1]
 }
 
@@ -159,7 +197,11 @@ export function categoricalCrossentropy(
   const [x, y] = operands(op, prediction, target)
   const smoothing = requireShare(op, 'labelSmoothing', labelSmoothing)
   const [input, logits] = resolved(op, x, fromLogits, 'softmax')
-  return applyLoss(Code.categoricalCrossentropy, [input, y], [reductionCode(op, options.reduction), logits, smoothing])
+  return applyLoss(
+    Code.categoricalCrossentropy,
+    [input, y],
+    [reductionCode(op, options.reduction), logits, smoothing],
+  )
 }
 
 /**
@@ -187,7 +229,11 @@ export function sparseCategoricalCrossentropy(
   const [x, given] = classOperands(op, prediction, target)
   const classes = given.dtype === 'f32' || given.dtype === 'f64' ? given.to('i32') : given
   const [input, logits] = resolved(op, x, options.fromLogits ?? false, 'softmax')
-  return applyLoss(Code.sparseCategoricalCrossentropy, [input, classes], [reductionCode(op, options.reduction), logits])
+  return applyLoss(
+    Code.sparseCategoricalCrossentropy,
+    [input, classes],
+    [reductionCode(op, options.reduction), logits],
+  )
 }
 
 /**
@@ -215,5 +261,9 @@ export function binaryCrossentropy(
   const [x, y] = operands(op, prediction, target)
   const smoothing = requireShare(op, 'labelSmoothing', labelSmoothing)
   const [input, logits] = resolved(op, x, fromLogits, 'sigmoid')
-  return applyLoss(Code.binaryCrossentropy, [input, y], [reductionCode(op, options.reduction), logits, smoothing])
+  return applyLoss(
+    Code.binaryCrossentropy,
+    [input, y],
+    [reductionCode(op, options.reduction), logits, smoothing],
+  )
 }

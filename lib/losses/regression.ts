@@ -5,7 +5,13 @@ import type { FloatTensor, TensorLike } from '../types.js'
 import { applyLoss, operands, reductionCode, type LossOptions } from './input.js'
 
 /** A loss of equal shapes without options but the reduction. */
-function plain(op: string, code: number, prediction: TensorLike, target: TensorLike, options: LossOptions): FloatTensor {
+function plain(
+  op: string,
+  code: number,
+  prediction: TensorLike,
+  target: TensorLike,
+  options: LossOptions,
+): FloatTensor {
   return applyLoss(code, operands(op, prediction, target), [reductionCode(op, options.reduction)])
 }
 
@@ -63,10 +69,17 @@ export interface SmoothL1Options extends LossOptions {
  * console.log(losses.smoothL1(tensor([0, 3]), tensor([0, 0])).item()) // 1.25
  * ```
  */
-export function smoothL1(prediction: TensorLike, target: TensorLike, options: SmoothL1Options = {}): FloatTensor {
+export function smoothL1(
+  prediction: TensorLike,
+  target: TensorLike,
+  options: SmoothL1Options = {},
+): FloatTensor {
   const op = 'losses.smoothL1'
   const beta = requireAtLeast(op, 'beta', options.beta ?? 1, 0)
-  return applyLoss(Code.smoothL1, operands(op, prediction, target), [reductionCode(op, options.reduction), beta])
+  return applyLoss(Code.smoothL1, operands(op, prediction, target), [
+    reductionCode(op, options.reduction),
+    beta,
+  ])
 }
 
 export interface HuberOptions extends LossOptions {
@@ -90,7 +103,10 @@ export function huber(prediction: TensorLike, target: TensorLike, options: Huber
   const op = 'losses.huber'
   const { delta = 1 } = options
   if (!(delta > 0)) throw located(ValueError, `${op}: delta is ${delta}; expected a number above 0.`)
-  return applyLoss(Code.huber, operands(op, prediction, target), [reductionCode(op, options.reduction), delta])
+  return applyLoss(Code.huber, operands(op, prediction, target), [
+    reductionCode(op, options.reduction),
+    delta,
+  ])
 }
 
 export interface PoissonOptions extends LossOptions {
@@ -112,7 +128,11 @@ export interface PoissonOptions extends LossOptions {
  * console.log(losses.poisson(tensor([0]), tensor([2])).item()) // 1
  * ```
  */
-export function poisson(prediction: TensorLike, target: TensorLike, options: PoissonOptions = {}): FloatTensor {
+export function poisson(
+  prediction: TensorLike,
+  target: TensorLike,
+  options: PoissonOptions = {},
+): FloatTensor {
   const op = 'losses.poisson'
   const { logInput = true, full = false, eps = 1e-8 } = options
   const attributes = [reductionCode(op, options.reduction), Number(logInput), Number(full), eps]
@@ -143,7 +163,11 @@ export function hinge(prediction: TensorLike, target: TensorLike, options: LossO
  * console.log(losses.squaredHinge(tensor([0.5, -2]), tensor([1, -1])).item()) // 0.125
  * ```
  */
-export function squaredHinge(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
+export function squaredHinge(
+  prediction: TensorLike,
+  target: TensorLike,
+  options: LossOptions = {},
+): FloatTensor {
   return plain('losses.squaredHinge', Code.squaredHinge, prediction, target, options)
 }
 
@@ -162,7 +186,11 @@ export interface MarginOptions extends LossOptions {
  * console.log(losses.hingeEmbedding(tensor([0.5, 0.25]), tensor([1, -1])).item()) // 0.625
  * ```
  */
-export function hingeEmbedding(prediction: TensorLike, target: TensorLike, options: MarginOptions = {}): FloatTensor {
+export function hingeEmbedding(
+  prediction: TensorLike,
+  target: TensorLike,
+  options: MarginOptions = {},
+): FloatTensor {
   const op = 'losses.hingeEmbedding'
   const attributes = [reductionCode(op, options.reduction), options.margin ?? 1]
   return applyLoss(Code.hingeEmbedding, operands(op, prediction, target), attributes)
@@ -202,7 +230,12 @@ export function cosine(prediction: TensorLike, target: TensorLike, options: Cosi
  * console.log(losses.cosineEmbedding(tensor([[1, 0]]), tensor([[0, 1]]), tensor([1])).item()) // 1
  * ```
  */
-export function cosineEmbedding(x: TensorLike, y: TensorLike, target: TensorLike, options: MarginOptions = {}): FloatTensor {
+export function cosineEmbedding(
+  x: TensorLike,
+  y: TensorLike,
+  target: TensorLike,
+  options: MarginOptions = {},
+): FloatTensor {
   const op = 'losses.cosineEmbedding'
   const [first, second] = operands(op, x, y)
   const [, sides] = operands(op, x, target)
@@ -220,7 +253,12 @@ export function cosineEmbedding(x: TensorLike, y: TensorLike, target: TensorLike
  * console.log(losses.marginRanking(tensor([1]), tensor([3]), tensor([1])).item()) // 2
  * ```
  */
-export function marginRanking(x: TensorLike, y: TensorLike, target: TensorLike, options: MarginOptions = {}): FloatTensor {
+export function marginRanking(
+  x: TensorLike,
+  y: TensorLike,
+  target: TensorLike,
+  options: MarginOptions = {},
+): FloatTensor {
   const op = 'losses.marginRanking'
   const [first, second] = operands(op, x, y)
   const [, sides] = operands(op, x, target)
@@ -238,7 +276,11 @@ export function marginRanking(x: TensorLike, y: TensorLike, target: TensorLike, 
  * console.log(losses.softMargin(tensor([0]), tensor([1])).item().toFixed(4)) // 0.6931
  * ```
  */
-export function softMargin(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
+export function softMargin(
+  prediction: TensorLike,
+  target: TensorLike,
+  options: LossOptions = {},
+): FloatTensor {
   return plain('losses.softMargin', Code.softMargin, prediction, target, options)
 }
 
@@ -273,5 +315,9 @@ export function tripletMargin(
   const [a, p] = operands(op, anchor, positive)
   const [, n] = operands(op, anchor, negative)
   const { margin = 1, p: power = 2, eps = 1e-6, swap = false } = options
-  return applyLoss(Code.tripletMargin, [a, p, n], [reductionCode(op, options.reduction), margin, power, eps, Number(swap)])
+  return applyLoss(
+    Code.tripletMargin,
+    [a, p, n],
+    [reductionCode(op, options.reduction), margin, power, eps, Number(swap)],
+  )
 }

@@ -10,7 +10,8 @@ import type { FloatTensor } from '../types.js'
 export function alignedTarget(op: string, prediction: Tensor, target: Tensor): Tensor {
   let aligned = target
   if (target.rank === prediction.rank + 1 && target.shape.at(-1) === 1) aligned = target.squeeze(-1)
-  else if (prediction.rank === target.rank + 1 && prediction.shape.at(-1) === 1) aligned = target.unsqueeze(-1)
+  else if (prediction.rank === target.rank + 1 && prediction.shape.at(-1) === 1)
+    aligned = target.unsqueeze(-1)
   if (aligned.shape.join() !== prediction.shape.join()) throw mismatch(op, prediction, target)
   return aligned
 }
@@ -45,7 +46,8 @@ export function binaryAccuracy(
   options: BinaryAccuracyOptions = {},
 ): FloatTensor {
   const { threshold = 0.5 } = options
-  if (!Number.isFinite(threshold)) throw new ValueError(`binaryAccuracy: threshold is ${threshold}; expected a number.`)
+  if (!Number.isFinite(threshold))
+    throw new ValueError(`binaryAccuracy: threshold is ${threshold}; expected a number.`)
   const aligned = alignedTarget('binaryAccuracy', prediction, target)
   return share(prediction.gt(threshold).eq(aligned.gt(0.5)))
 }
@@ -74,7 +76,8 @@ export function categoricalAccuracy(
   options: CategoricalAccuracyOptions = {},
 ): FloatTensor {
   const { dim = -1 } = options
-  if (prediction.shape.join() !== target.shape.join()) throw mismatch('categoricalAccuracy', prediction, target)
+  if (prediction.shape.join() !== target.shape.join())
+    throw mismatch('categoricalAccuracy', prediction, target)
   return share(prediction.argmax(dim).eq(target.argmax(dim)))
 }
 

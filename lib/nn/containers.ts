@@ -77,7 +77,8 @@ export class ModuleDict<M extends Module = Module> extends Module implements Ite
 
   /** Puts a module under a key; returns the dictionary. */
   set(key: string, module: M): this {
-    if (key === '' || key.includes('.')) throw new ValueError(`ModuleDict: "${key}" is no key: it must have letters and no dot.`)
+    if (key === '' || key.includes('.'))
+      throw new ValueError(`ModuleDict: "${key}" is no key: it must have letters and no dot.`)
     requireModule(module, `ModuleDict: "${key}"`)
     this.#modules.set(key, module)
     return this

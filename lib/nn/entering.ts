@@ -24,8 +24,9 @@ interface Place {
   readonly parentPath: string
   readonly path: string
   readonly id: number
+  /** Whether no module on the way holds it in a field. */
+  readonly stray: boolean
 }
-
 
 let current: Frame | null = null
 const places = new WeakMap<object, Place>()
@@ -42,6 +43,7 @@ export function enter(module: Entered, plain: (...inputs: unknown[]) => unknown,
   current = { module, parent, path: place.path }
   io[Io.path] = place.id
   if (parent === null) noticeRoot(module)
+  else if (place.stray) noticeStray(module, parent.module)
   try {
     const output = module.runHooked(plain, inputs)
     if (fields !== null) requireUnchanged(module, fields, place.path)
@@ -54,25 +56,39 @@ export function enter(module: Entered, plain: (...inputs: unknown[]) => unknown,
 
 function placeOf(module: Entered, parent: Frame | null): Place {
   const known = places.get(module)
-  if (known !== undefined && known.parent === (parent?.module ?? null) && known.parentPath === (parent?.path ?? '')) {
+  if (
+    known !== undefined &&
+    known.parent === (parent?.module ?? null) &&
+    known.parentPath === (parent?.path ?? '')
+  ) {
     return known
   }
-  const path = parent === null ? '' : pathBelow(parent, module)
+  const name = parent === null ? '' : pathBelow(parent, module)
+  const path = name ?? joined(parent?.path ?? '', module.constructor.name)
   // The outermost module has no name but that of its class.
   const id = interned(path === '' ? module.constructor.name : path)
-  const place = { parent: parent?.module ?? null, parentPath: parent?.path ?? '', path, id }
+  const place = {
+    parent: parent?.module ?? null,
+    parentPath: parent?.path ?? '',
+    path,
+    id,
+    stray: name === null,
+  }
   places.set(module, place)
   return place
 }
 
-/** The nearest module on the stack that holds `module` names it; one that nobody holds goes by its class. */
-function pathBelow(parent: Frame, module: Entered): string {
+/** The nearest module on the stack that holds `module` names it; null where none does. */
+function pathBelow(parent: Frame, module: Entered): string | null {
   for (let frame: Frame | null = parent; frame !== null; frame = frame.parent) {
     const entry = frame.module.namedModules().find(([, held]) => held === module)
-    if (entry !== undefined) return [frame.path, entry[0]].filter((part) => part !== '').join('.')
+    if (entry !== undefined) return joined(frame.path, entry[0])
   }
-  noticeStray(module, parent.module)
-  return [parent.path, module.constructor.name].filter((part) => part !== '').join('.')
+  return null
+}
+
+function joined(path: string, name: string): string {
+  return [path, name].filter((part) => part !== '').join('.')
 }
 
 type Snapshot = ReadonlyMap<string, unknown>
@@ -83,7 +99,11 @@ function snapshot(module: Entered): Snapshot {
   for (const [name, value] of Object.entries(module)) {
     fields.set(name, value)
     if (Array.isArray(value)) for (const [i, element] of value.entries()) fields.set(`${name}.${i}`, element)
-    else if (value !== null && typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype) {
+    else if (
+      value !== null &&
+      typeof value === 'object' &&
+      Object.getPrototypeOf(value) === Object.prototype
+    ) {
       for (const [key, element] of Object.entries(value)) fields.set(`${name}.${key}`, element)
     }
   }

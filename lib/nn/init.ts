@@ -1,6 +1,14 @@
 import { ShapeError, ValueError } from '../errors.js'
 import { type Tensor, noGrad } from '../tensor.js'
-import { fromTypedArray, full, ones as newOnes, rand, randn, tensor, zeros as newZeros } from '../tensor/factories.js'
+import {
+  fromTypedArray,
+  full,
+  ones as newOnes,
+  rand,
+  randn,
+  tensor,
+  zeros as newZeros,
+} from '../tensor/factories.js'
 import type { Shape } from '../types.js'
 
 /** Which of a weight's two sides keeps its variance: the inputs forward, or the outputs backward. */
@@ -50,7 +58,9 @@ export interface TruncatedNormalOptions extends NormalOptions {
 export function fans(weight: Tensor): Record<FanMode, number> {
   const [outputs, inputs, ...kernel] = weight.shape as readonly number[]
   if (outputs === undefined || inputs === undefined) {
-    throw new ShapeError(`init: [${weight.shape.join(', ')}] has no fan; expected at least two axes, [out, in, …].`)
+    throw new ShapeError(
+      `init: [${weight.shape.join(', ')}] has no fan; expected at least two axes, [out, in, …].`,
+    )
   }
   const field = kernel.reduce((product, size) => product * size, 1)
   return { fanIn: inputs * field, fanOut: outputs * field }
@@ -91,7 +101,8 @@ function fill<T extends Tensor>(target: T, values: () => Tensor): T {
 }
 
 function finite(value: number, name: string, of: string): number {
-  if (!Number.isFinite(value)) throw new ValueError(`init.${of}: ${name} is ${value}; expected a finite number.`)
+  if (!Number.isFinite(value))
+    throw new ValueError(`init.${of}: ${name} is ${value}; expected a finite number.`)
   return value
 }
 
@@ -99,7 +110,11 @@ function finite(value: number, name: string, of: string): number {
 export function uniform<T extends Tensor>(target: T, low = 0, high = 1): T {
   finite(low, 'low', 'uniform')
   const width = finite(high - low, 'high - low', 'uniform')
-  return fill(target, () => rand(target.shape as Shape).mul(width).add(low))
+  return fill(target, () =>
+    rand(target.shape as Shape)
+      .mul(width)
+      .add(low),
+  )
 }
 
 /** Numbers from a normal distribution, written into `target`; returns it. */
@@ -107,7 +122,11 @@ export function normal<T extends Tensor>(target: T, options: NormalOptions = {})
   const { mean = 0, std = 1 } = options
   finite(std, 'std', 'normal')
   finite(mean, 'mean', 'normal')
-  return fill(target, () => randn(target.shape as Shape).mul(std).add(mean))
+  return fill(target, () =>
+    randn(target.shape as Shape)
+      .mul(std)
+      .add(mean),
+  )
 }
 
 /**
@@ -128,11 +147,20 @@ export function truncNormal<T extends Tensor>(target: T, options: TruncatedNorma
     throw new ValueError(`init.truncNormal: std ${std}, [${low}, ${high}]; expected std > 0 and low < high.`)
   }
   return fill(target, () => {
-    const bounds = tensor([low, high], { dtype: 'f64' }).sub(mean).div(std * Math.SQRT2).erf()
+    const bounds = tensor([low, high], { dtype: 'f64' })
+      .sub(mean)
+      .div(std * Math.SQRT2)
+      .erf()
     const [from = -1, to = 1] = bounds.toTypedArray()
     // The distribution function is (1 + erf(x / √2)) / 2; scaled to (-1, 1) it is erf itself.
-    const quantiles = rand(target.shape as Shape, { dtype: 'f64' }).mul(to - from).add(from)
-    return inverseErf(quantiles).mul(std * Math.SQRT2).add(mean).clamp(low, high).to(target.dtype)
+    const quantiles = rand(target.shape as Shape, { dtype: 'f64' })
+      .mul(to - from)
+      .add(from)
+    return inverseErf(quantiles)
+      .mul(std * Math.SQRT2)
+      .add(mean)
+      .clamp(low, high)
+      .to(target.dtype)
   })
 }
 

@@ -1,6 +1,7 @@
 import { DTypeError, ValueError } from '../errors.js'
 import * as F from '../functional.js'
 import type { Tensor } from '../tensor.js'
+import { located } from '../tensor/base.js'
 import { zeros } from '../tensor/factories.js'
 import type { FloatDType } from '../types.js'
 import { kaimingUniform, uniform } from './init.js'
@@ -26,7 +27,7 @@ export function requireSize(value: number, name: string, layer: string): number 
 export function requireFloat(x: Tensor, layer: string): void {
   if (x.dtype !== 'f32' && x.dtype !== 'f64') {
     const hint = x.dtype === 'u8' ? 'put nn.Rescale(1 / 255) before it' : "convert with x.to('f32')"
-    throw new DTypeError(`nn.${layer}: the input is ${x.dtype}; expected f32 or f64: ${hint}.`)
+    throw located(DTypeError, `nn.${layer}: the input is ${x.dtype}; expected f32 or f64: ${hint}.`)
   }
 }
 

@@ -89,7 +89,9 @@ export abstract class Module implements Entered {
   constructor() {
     const plain = new.target.prototype.forward as unknown
     if (typeof plain !== 'function') {
-      throw new ValueError(`${new.target.name}: a module needs a method forward(…); a field of that name is none.`)
+      throw new ValueError(
+        `${new.target.name}: a module needs a method forward(…); a field of that name is none.`,
+      )
     }
     // Own and fixed, so that no call slips by and a field named forward throws at once; super.forward stays the
     // prototype's plain method.
@@ -116,7 +118,9 @@ export abstract class Module implements Entered {
    */
   train(mode = true): this {
     if (isTracing()) {
-      throw new TraceError('train: the mode of a module cannot change inside a traced function: it would change once.')
+      throw new TraceError(
+        'train: the mode of a module cannot change inside a traced function: it would change once.',
+      )
     }
     for (const module of this.modules()) module.setTraining(mode)
     return this
@@ -222,10 +226,16 @@ export abstract class Module implements Entered {
    * console.log(counter.seen.item(), Object.keys(counter.stateDict())) // 1 [ 'seen' ]
    * ```
    */
-  registerBuffer<T extends Tensor>(name: string, tensor: T, options: { readonly persistent?: boolean } = {}): T {
+  registerBuffer<T extends Tensor>(
+    name: string,
+    tensor: T,
+    options: { readonly persistent?: boolean } = {},
+  ): T {
     if (isTracing()) throw new TraceError('registerBuffer: a buffer cannot be made inside a traced function.')
     if (name === '' || name.includes('.')) {
-      throw new ValueError(`registerBuffer: "${name}" is no name of a field: it must have letters and no dot.`)
+      throw new ValueError(
+        `registerBuffer: "${name}" is no name of a field: it must have letters and no dot.`,
+      )
     }
     const buffer = noGrad(() => tensor.detach().clone()) as unknown as T
     this.#buffers.set(name, options.persistent ?? true)
@@ -350,7 +360,8 @@ export abstract class Module implements Entered {
   }
 
   #setTrainable(trainable: boolean): this {
-    if (isTracing()) throw new TraceError('freeze: parameters cannot be frozen or unfrozen inside a traced function.')
+    if (isTracing())
+      throw new TraceError('freeze: parameters cannot be frozen or unfrozen inside a traced function.')
     for (const parameter of this.parameters()) parameter.requiresGrad = trainable
     return this
   }
@@ -362,7 +373,8 @@ export abstract class Module implements Entered {
    */
   to(device: Device): this {
     // Programs written in JavaScript can ask for anything.
-    if ((device as string) !== 'cpu') throw new DeviceError(`to: there is no device "${device}"; there is "cpu".`)
+    if ((device as string) !== 'cpu')
+      throw new DeviceError(`to: there is no device "${device}"; there is "cpu".`)
     return this
   }
 
@@ -443,7 +455,11 @@ function* found(module: Module): Generator<[string, Parameter | Module]> {
   for (const [name, value] of module[members]()) yield* within(value, name, [])
 }
 
-function* within(value: unknown, name: string, above: readonly object[]): Generator<[string, Parameter | Module]> {
+function* within(
+  value: unknown,
+  name: string,
+  above: readonly object[],
+): Generator<[string, Parameter | Module]> {
   if (typeof value !== 'object' || value === null || above.includes(value)) return
   if (isModule(value) || isParameter(value)) yield [name, value]
   else if (isContainer(value)) {
@@ -451,7 +467,11 @@ function* within(value: unknown, name: string, above: readonly object[]): Genera
   }
 }
 
-type Container = readonly unknown[] | ReadonlyMap<unknown, unknown> | ReadonlySet<unknown> | Record<string, unknown>
+type Container =
+  | readonly unknown[]
+  | ReadonlyMap<unknown, unknown>
+  | ReadonlySet<unknown>
+  | Record<string, unknown>
 
 function isContainer(value: object): value is Container {
   if (Array.isArray(value) || value instanceof Map || value instanceof Set) return true

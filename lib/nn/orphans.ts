@@ -22,7 +22,13 @@ const warned = new Set<Handle>()
 let prunedAt = 1024
 let waiting = 0
 let roots: Holder[] = []
-let strays: { readonly module: Holder; readonly owner: string }[] = []
+let strays: Stray[] = []
+let collected: Set<Holder> | null = null
+
+interface Stray {
+  readonly module: Holder
+  readonly owner: string
+}
 
 /** Told of every parameter that is made. */
 export function noticeParameter(handle: Handle, shape: Shape): void {
@@ -47,23 +53,36 @@ export function noticeRoot(module: Holder): void {
 
 /** Told of a module that runs inside another one, none of whose fields hold it. */
 export function noticeStray(module: Holder, owner: Holder): void {
+  collected?.add(module)
   if (waiting === 0 || strays.some((stray) => stray.module === module)) return
   strays = [...strays.slice(1 - remembered), { module, owner: owner.constructor.name }]
 }
 
+/** Runs `body` and tells which modules ran in it that no field of another one holds. */
+export function withStrays<T>(body: () => T): [result: T, strays: Holder[]] {
+  const outer = collected
+  const own = new Set<Holder>()
+  collected = own
+  try {
+    return [body(), [...own]]
+  } finally {
+    collected = outer
+  }
+}
+
 /** Told of the parameters of a new optimizer; returns what its first step has to check. */
 export function expectStep(parameters: readonly TensorBase[]): () => void {
-  for (const parameter of parameters) optimized.add(handleOf(parameter))
+  const own = parameters.map(handleOf)
+  for (const handle of own) optimized.add(handle)
   // Gradients that are there already belong to something else.
   const earlier = new Set(isTracing() ? [] : [...known.keys()].filter(hasGradient))
   waiting += 1
   return () => {
     waiting -= 1
-    warnOfOrphans(earlier)
-    if (waiting === 0) {
-      roots = []
-      strays = []
-    }
+    warnOfOrphans(own, earlier)
+    // An optimizer that still waits meets its modules again before its own first step.
+    roots = []
+    strays = []
   }
 }
 
@@ -99,14 +118,16 @@ function namedHandles(): Map<Handle, Named> {
   return names
 }
 
-function warnOfOrphans(earlier: ReadonlySet<Handle>): void {
+function warnOfOrphans(own: readonly Handle[], earlier: ReadonlySet<Handle>): void {
   const names = namedHandles()
+  // Modules that have nothing to do with this optimizer say nothing about what it trains.
+  const related = own.some((handle) => names.has(handle))
   // A trace would take parameters that have nothing to do with it into its program, if it were asked for theirs.
   const candidates = isTracing() ? [...names.keys()] : [...known.keys()]
   for (const handle of candidates) {
     if (earlier.has(handle) || warned.has(handle)) continue
     const trained = optimized.has(handle)
-    const saved = roots.length === 0 || names.get(handle)?.saved === true
+    const saved = !related || names.get(handle)?.saved === true
     if ((trained && saved) || !hasGradient(handle)) continue
     warned.add(handle)
     const shape = known.get(handle) ?? []

@@ -35,14 +35,17 @@ export interface ParameterOptions {
 export class Parameter<S extends Shape = Shape, D extends FloatDType = FloatDType> extends Tensor<S, D> {
   constructor(source: Tensor<S, D>, options: ParameterOptions = {}) {
     super(internal)
-    if (!isTensor(source)) throw new ValueError('nn.Parameter: expected a tensor: new nn.Parameter(zeros([3])).')
+    if (!isTensor(source))
+      throw new ValueError('nn.Parameter: expected a tensor: new nn.Parameter(zeros([3])).')
     if (source.dtype !== 'f32' && source.dtype !== 'f64') {
       throw new DTypeError(`nn.Parameter: ${String(source.dtype)} has no gradients; expected f32 or f64.`)
     }
     const order = options.memoryOrder ?? source.shape.map((_, axis) => axis)
     const sorted = order.toSorted((a, b) => a - b)
     if (sorted.length !== source.rank || sorted.some((axis, i) => axis !== i)) {
-      throw new ValueError(`nn.Parameter: memoryOrder [${order.join(', ')}] is no order of ${source.rank} axes.`)
+      throw new ValueError(
+        `nn.Parameter: memoryOrder [${order.join(', ')}] is no order of ${source.rank} axes.`,
+      )
     }
     adoptParameter<Tensor>(this, source, order, options.requiresGrad ?? true)
     noticeParameter(handleOf(this), this.shape)

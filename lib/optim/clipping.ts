@@ -43,14 +43,17 @@ export function clipGradNorm(
   options: ClipOptions = {},
 ): Tensor {
   if (!(maxNorm >= 0)) throw new ValueError(`clipGradNorm: maxNorm is ${maxNorm}; expected at least 0.`)
-  if (!(normType > 0)) throw new ValueError(`clipGradNorm: normType is ${normType}; expected a number above 0.`)
+  if (!(normType > 0))
+    throw new ValueError(`clipGradNorm: normType is ${normType}; expected a number above 0.`)
   return noGrad(() => {
     const pairs = gradients(parameters)
     if (pairs.length === 0) return zeros([])
     const norms = pairs.map(([, gradient]) => gradient.norm(normType))
     const total = stack(norms).norm(normType)
     if (options.errorIfNonfinite === true && !isTracing() && !Number.isFinite(Number(total.item()))) {
-      throw new GradError(`clipGradNorm: the norm of the gradients is ${String(total.item())}; expected a finite number.`)
+      throw new GradError(
+        `clipGradNorm: the norm of the gradients is ${String(total.item())}; expected a finite number.`,
+      )
     }
     const factor = total.add(1e-6).reciprocal().mul(maxNorm).minimum(1)
     for (const [parameter, gradient] of pairs) parameter.grad = gradient.mul(factor.to(gradient.dtype))
@@ -74,8 +77,10 @@ export function clipGradNorm(
  * ```
  */
 export function clipGradValue(parameters: Tensor | Iterable<Tensor>, clipValue: number): void {
-  if (!(clipValue >= 0)) throw new ValueError(`clipGradValue: clipValue is ${clipValue}; expected at least 0.`)
+  if (!(clipValue >= 0))
+    throw new ValueError(`clipGradValue: clipValue is ${clipValue}; expected at least 0.`)
   noGrad(() => {
-    for (const [parameter, gradient] of gradients(parameters)) parameter.grad = gradient.clamp(-clipValue, clipValue)
+    for (const [parameter, gradient] of gradients(parameters))
+      parameter.grad = gradient.clamp(-clipValue, clipValue)
   })
 }

@@ -63,7 +63,9 @@ export interface Slot {
 
 /** Reads a hyperparameter of a group. */
 export function read(slot: Slot, hyper: Hyper): HyperValue {
-  const numbers = hyper.parts.map((part) => native.optimizerHyper(slot.id, slot.group, indexOf(slot, part), Number.NaN))
+  const numbers = hyper.parts.map((part) =>
+    native.optimizerHyper(slot.id, slot.group, indexOf(slot, part), Number.NaN),
+  )
   if (hyper.kind === 'pair') return numbers as unknown as readonly [number, number]
   return hyper.kind === 'flag' ? numbers[0] !== 0 : (numbers[0] ?? Number.NaN)
 }

@@ -81,7 +81,12 @@ export abstract class Optimizer<H extends object = Record<string, unknown>> {
     const index = new Map(this.#info.hypers.map(({ name }, i) => [name, i]))
     this.paramGroups = groups.map(({ params }, group) => {
       const slot: Slot = { optimizer: this.#name, id: this.#id, group, index }
-      return withAccessors({ params }, hypers, (hyper) => read(slot, hyper), (hyper, value) => write(slot, hyper, value))
+      return withAccessors(
+        { params },
+        hypers,
+        (hyper) => read(slot, hyper),
+        (hyper, value) => write(slot, hyper, value),
+      )
     })
     withAccessors(
       this,
@@ -206,7 +211,8 @@ export abstract class Optimizer<H extends object = Record<string, unknown>> {
    * @throws OptimizerStateError when groups, parameters or shapes differ
    */
   loadStateDict(saved: OptimizerState): void {
-    if (isTracing()) throw new TraceError(`optim.${this.#name}: a state cannot be loaded inside a traced function.`)
+    if (isTracing())
+      throw new TraceError(`optim.${this.#name}: a state cannot be loaded inside a traced function.`)
     const sizes = (groups: readonly { readonly params: readonly unknown[] }[]): string =>
       groups.map(({ params }) => params.length).join(', ')
     if (sizes(saved.param_groups) !== sizes(this.paramGroups)) {
@@ -255,13 +261,18 @@ interface Group {
   readonly params: readonly Tensor[]
 }
 
-function grouped(name: string, trained: Iterable<Tensor> | readonly { readonly params: Iterable<Tensor> }[]): Group[] {
+function grouped(
+  name: string,
+  trained: Iterable<Tensor> | readonly { readonly params: Iterable<Tensor> }[],
+): Group[] {
   const list: unknown[] = [...(trained as Iterable<unknown>)]
   if (list.length === 0) throw new ValueError(`optim.${name}: there are no parameters to train.`)
   if (list.every(isTensor)) return [{ params: list }]
   return list.map((entry, i) => {
     if (typeof entry !== 'object' || entry === null || !('params' in entry)) {
-      throw new ValueError(`optim.${name}: entry ${i} is no group; expected tensors, or groups such as { params, lr }.`)
+      throw new ValueError(
+        `optim.${name}: entry ${i} is no group; expected tensors, or groups such as { params, lr }.`,
+      )
     }
     return { ...entry, params: [...(entry.params as Iterable<Tensor>)] }
   })
@@ -273,7 +284,9 @@ function requireTrainable(name: string, parameters: readonly unknown[]): void {
   for (const [i, parameter] of parameters.entries()) {
     if (!isTensor(parameter)) throw new ValueError(`optim.${name}: parameter ${i} is no tensor.`)
     if (!parameter.isLeaf) {
-      throw new ValueError(`optim.${name}: parameter ${i} is the result of an op; expected a leaf, such as an nn.Parameter.`)
+      throw new ValueError(
+        `optim.${name}: parameter ${i} is the result of an op; expected a leaf, such as an nn.Parameter.`,
+      )
     }
     if (seen.has(parameter)) throw new ValueError(`optim.${name}: parameter ${i} is listed twice.`)
     seen.add(parameter)
@@ -312,7 +325,9 @@ function withAccessors<T extends object>(
   for (const hyper of hypers) {
     Object.defineProperty(target, hyper.name, {
       get: () => get(hyper),
-      set: (value: unknown) => set(hyper, value),
+      set: (value: unknown) => {
+        set(hyper, value)
+      },
       enumerable: true,
       configurable: false,
     })

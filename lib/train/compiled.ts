@@ -51,7 +51,10 @@ export type LossName = keyof typeof lossFunctions
 
 /** Losses whose inputs are logits: probability one half lies at 0. */
 const binaryLogits: ReadonlySet<unknown> = new Set([losses.binaryCrossEntropyWithLogits])
-const binaryProbabilities: ReadonlySet<unknown> = new Set([losses.binaryCrossEntropy, losses.binaryCrossentropy])
+const binaryProbabilities: ReadonlySet<unknown> = new Set([
+  losses.binaryCrossEntropy,
+  losses.binaryCrossentropy,
+])
 /** Losses that follow PyTorch in having the classes on the second axis. */
 const classesSecond: ReadonlySet<unknown> = new Set([losses.crossEntropy, losses.nll])
 
@@ -72,7 +75,11 @@ export type MetricName = keyof typeof metricFunctions | 'accuracy'
 export type Metric = MetricName | NamedMetric | MetricFunction
 
 /** The names under which metrics are reported. */
-export type MetricNameOf<M> = M extends string ? M : M extends { readonly name: infer N extends string } ? N : string
+export type MetricNameOf<M> = M extends string
+  ? M
+  : M extends { readonly name: infer N extends string }
+    ? N
+    : string
 
 export interface CompileOptions<M extends readonly Metric[] = readonly Metric[]> {
   /** An optimizer over the model's parameters, or a name: `'adam' | 'adamw' | 'sgd' | 'rmsprop' | 'adagrad'`. */
@@ -113,7 +120,9 @@ function resolvedOptimizer(given: unknown, parameters: () => Tensor[]): Optimize
 function named<T>(what: string, table: Readonly<Record<string, T>>, name: string): T {
   const found = Object.hasOwn(table, name) ? table[name] : undefined
   if (found === undefined) {
-    throw new ValueError(`compile: there is no ${what} "${name}"; there are ${Object.keys(table).join(', ')}.`)
+    throw new ValueError(
+      `compile: there is no ${what} "${name}"; there are ${Object.keys(table).join(', ')}.`,
+    )
   }
   return found
 }
@@ -169,7 +178,8 @@ export function measured(model: Compiled, prediction: unknown, given: unknown): 
   }
   const values = model.metrics.map(({ name, compute }) => {
     const value = compute(prediction as Tensor, target as Tensor)
-    if (!isTensor(value)) throw new ValueError(`fit: the metric "${name}" gave ${String(value)}; expected a tensor.`)
+    if (!isTensor(value))
+      throw new ValueError(`fit: the metric "${name}" gave ${String(value)}; expected a tensor.`)
     const numbers = value.detach().to('f32')
     return numbers.numel === 1 ? numbers.reshape([]) : numbers.mean()
   })

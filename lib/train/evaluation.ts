@@ -25,19 +25,33 @@ export async function evaluateModel(
   requireOptions('evaluate', options, known)
   const { signal } = options
   signal?.throwIfAborted()
-  const source = sourceOf('evaluate', samples, inOrder(positive('evaluate', 'batchSize', options.batchSize, 32)))
+  const source = sourceOf(
+    'evaluate',
+    samples,
+    inOrder(positive('evaluate', 'batchSize', options.batchSize, 32)),
+  )
   const values = await evaluated(model, compiled, source, signal)
   const names = ['loss', ...compiled.metrics.map(({ name }) => name)]
   return Object.fromEntries(names.map((name, i) => [name, values[i] ?? Number.NaN])) as { loss: number }
 }
 
-function evaluated(model: Module, compiled: Compiled, source: Source, signal?: AbortSignal): Promise<number[]> {
+function evaluated(
+  model: Module,
+  compiled: Compiled,
+  source: Source,
+  signal?: AbortSignal,
+): Promise<number[]> {
   return source.kind === 'memory'
     ? inMemory(model, compiled, { ...source, shuffle: false }, signal)
     : streamed(model, compiled, source, signal)
 }
 
-async function inMemory(model: Module, compiled: Compiled, source: InMemory, signal?: AbortSignal): Promise<number[]> {
+async function inMemory(
+  model: Module,
+  compiled: Compiled,
+  source: InMemory,
+  signal?: AbortSignal,
+): Promise<number[]> {
   const { x, y } = source.samples
   const phase = phaseOf(source, (rows) => evaluationStep(model, compiled, x, y, rows))
   let values: readonly number[] = []
@@ -69,7 +83,14 @@ async function streamed(
 ): Promise<number[]> {
   const steps = new StepCache((x, y, rows) => evaluationStep(model, compiled, x, y, rows))
   try {
-    const { values } = await passOver('evaluate', source, steps, 1 + compiled.metrics.length, signal, () => {})
+    const { values } = await passOver(
+      'evaluate',
+      source,
+      steps,
+      1 + compiled.metrics.length,
+      signal,
+      () => {},
+    )
     return values
   } finally {
     steps.free()

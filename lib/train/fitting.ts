@@ -6,7 +6,15 @@ import { type History, HistoryRecorder } from './history.js'
 import { inOrder, natural, positive, requireOptions } from './options.js'
 import { ProgressBar, type ProgressStream, type Reading, type Verbosity } from './progress.js'
 import { type EpochEnd, freePhase, type Phase, phaseOf, runEpochs } from './runner.js'
-import { type InMemory, type Input, type Samples, type Source, type Streamed, sourceOf, splitTail } from './source.js'
+import {
+  type InMemory,
+  type Input,
+  type Samples,
+  type Source,
+  type Streamed,
+  sourceOf,
+  splitTail,
+} from './source.js'
 import { evaluationStep, StepCache, trainingStep } from './steps.js'
 import { passOver } from './stream.js'
 
@@ -69,7 +77,12 @@ interface Training {
 }
 
 /** Trains a compiled model. */
-export async function fitModel(model: Module, compiled: Compiled, samples: Samples, options: FitOptions): Promise<History> {
+export async function fitModel(
+  model: Module,
+  compiled: Compiled,
+  samples: Samples,
+  options: FitOptions,
+): Promise<History> {
   requireOptions('fit', options, known)
   const { signal, onEpochEnd = [] } = options
   signal?.throwIfAborted()
@@ -105,7 +118,12 @@ function sources(samples: Samples, options: FitOptions): [train: Source, validat
   const visit = { batchSize, shuffle: options.shuffle ?? true, seed }
   const { validationSplit, validationData } = options
   const train = sourceOf('fit', samples, visit)
-  if (samples instanceof DataLoader && seed !== undefined && train.kind === 'memory' && train.seed === undefined) {
+  if (
+    samples instanceof DataLoader &&
+    seed !== undefined &&
+    train.kind === 'memory' &&
+    train.seed === undefined
+  ) {
     return withValidation({ ...train, seed }, validationSplit, validationData, batchSize)
   }
   return withValidation(train, validationSplit, validationData, batchSize)
@@ -204,9 +222,11 @@ async function fitStreamed(training: Training, train: Source, validation: Source
       const pass = await passOver('fit', source, steps, names.length, signal, (step, values) =>
         bar.update(step, readings(training, values)),
       )
-      if (pass.steps === 0) throw new ValueError('fit: the loader gave no batch. Does it give its batches once only?')
+      if (pass.steps === 0)
+        throw new ValueError('fit: the loader gave no batch. Does it give its batches once only?')
       signal?.throwIfAborted()
-      const seen = checked === null ? null : await passOver('fit', checked, measures, names.length, signal, () => {})
+      const seen =
+        checked === null ? null : await passOver('fit', checked, measures, names.length, signal, () => {})
       if (await epochEnded(training, epoch, pass.steps, pass.values, seen?.values ?? null)) return
     }
   } finally {
@@ -218,6 +238,11 @@ async function fitStreamed(training: Training, train: Source, validation: Source
 function streamed(source: Source): Streamed {
   if (source.kind === 'stream') return source
   const { samples, batchSize, shuffle, dropLast, seed } = source
-  const loader = new DataLoader(samples, { batchSize, shuffle, dropLast, ...(seed === undefined ? {} : { seed }) })
+  const loader = new DataLoader(samples, {
+    batchSize,
+    shuffle,
+    dropLast,
+    ...(seed === undefined ? {} : { seed }),
+  })
   return { kind: 'stream', batches: loader, steps: loader.length }
 }

@@ -2,7 +2,13 @@ import { ValueError } from '../errors.js'
 import { Module } from '../nn/module.js'
 import { concat } from '../functional.js'
 import { type Tensor, noGrad } from '../tensor.js'
-import { compiled as resolve, type Compiled, type CompileOptions, type Metric, type MetricNameOf } from './compiled.js'
+import {
+  compiled as resolve,
+  type Compiled,
+  type CompileOptions,
+  type Metric,
+  type MetricNameOf,
+} from './compiled.js'
 import { type EvaluateOptions, evaluateModel } from './evaluation.js'
 import { type FitOptions, fitModel } from './fitting.js'
 import type { History } from './history.js'
@@ -83,7 +89,9 @@ export abstract class Model extends Module {
 
   #requireCompiled(op: string): Compiled {
     if (this.#compiled === null) {
-      throw new ValueError(`${op}: the model has no optimizer and no loss: call compile({ optimizer, loss }) first.`)
+      throw new ValueError(
+        `${op}: the model has no optimizer and no loss: call compile({ optimizer, loss }) first.`,
+      )
     }
     return this.#compiled
   }
@@ -134,10 +142,23 @@ export abstract class Model extends Module {
    * console.log(loss >= 0, mae >= 0) // true true
    * ```
    */
-  evaluate<T extends Model>(this: T, x: Input, y: Input, options?: EvaluateOptions): Promise<Evaluation<MetricsOf<T>>>
+  evaluate<T extends Model>(
+    this: T,
+    x: Input,
+    y: Input,
+    options?: EvaluateOptions,
+  ): Promise<Evaluation<MetricsOf<T>>>
   /** Measures loss and metrics on a data set, `{ x, y }`, or the batches of a loader. */
-  evaluate<T extends Model>(this: T, samples: Samples, options?: EvaluateOptions): Promise<Evaluation<MetricsOf<T>>>
-  async evaluate(first: Input | Samples, second?: Input | EvaluateOptions, third?: EvaluateOptions): Promise<Evaluation> {
+  evaluate<T extends Model>(
+    this: T,
+    samples: Samples,
+    options?: EvaluateOptions,
+  ): Promise<Evaluation<MetricsOf<T>>>
+  async evaluate(
+    first: Input | Samples,
+    second?: Input | EvaluateOptions,
+    third?: EvaluateOptions,
+  ): Promise<Evaluation> {
     const [samples, options] = parted<EvaluateOptions>('evaluate', first, second, third)
     return evaluateModel(this, this.#requireCompiled('evaluate'), samples, options)
   }
@@ -186,6 +207,7 @@ function parted<O extends object>(
   third: O | undefined,
 ): [Samples, Partial<O>] {
   if (holdsSamples(first)) return [first, (second as O | undefined) ?? {}]
-  if (second === undefined) throw new ValueError(`${op}: there are no targets: call ${op}(x, y) or ${op}({ x, y }).`)
+  if (second === undefined)
+    throw new ValueError(`${op}: there are no targets: call ${op}(x, y) or ${op}({ x, y }).`)
   return [{ x: first, y: second as Input }, third ?? {}]
 }

@@ -40,10 +40,14 @@ export async function predictModel(model: Module, x: Tensors, options: PredictOp
 function onlyOutput(outputs: readonly Tensor[], rows: number): Tensor {
   const [output] = outputs
   if (output === undefined || outputs.length > 1) {
-    throw new ValueError(`predict: forward gave ${outputs.length} tensors; expected one. Call forward itself for more.`)
+    throw new ValueError(
+      `predict: forward gave ${outputs.length} tensors; expected one. Call forward itself for more.`,
+    )
   }
   if (output.shape[0] !== rows) {
-    throw new ShapeError(`predict: forward gave [${output.shape.join(', ')}] for ${rows} samples; expected one row for each.`)
+    throw new ShapeError(
+      `predict: forward gave [${output.shape.join(', ')}] for ${rows} samples; expected one row for each.`,
+    )
   }
   return output
 }

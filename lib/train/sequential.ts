@@ -22,7 +22,8 @@ export class Sequential extends Model implements Iterable<TensorModule> {
   constructor(...layers: readonly TensorModule[]) {
     super()
     const stranger = layers.findIndex((layer) => !isModule(layer))
-    if (stranger >= 0) throw new ValueError(`nn.Sequential: layer ${stranger} is no module: use nn.ReLU and the like.`)
+    if (stranger >= 0)
+      throw new ValueError(`nn.Sequential: layer ${stranger} is no module: use nn.ReLU and the like.`)
     this.#layers = layers
   }
 

@@ -15,7 +15,11 @@ export type LoaderBatch = { readonly x: Input; readonly y: Input } | readonly [x
 export type Loader = Iterable<LoaderBatch> | AsyncIterable<LoaderBatch>
 
 /** Samples as one argument. */
-export type Samples = TensorDataset<Tensors, Tensors> | { readonly x: Input; readonly y: Input } | Dataset | Loader
+export type Samples =
+  | TensorDataset<Tensors, Tensors>
+  | { readonly x: Input; readonly y: Input }
+  | Dataset
+  | Loader
 
 /** How samples in memory are to be visited. */
 export interface InMemory {
@@ -46,7 +50,8 @@ export interface Visit {
 
 /** Whether a first argument holds samples by itself, so that the second one is options. */
 export function holdsSamples(value: unknown): value is Samples {
-  if (typeof value !== 'object' || value === null || isTensor(value) || ArrayBuffer.isView(value)) return false
+  if (typeof value !== 'object' || value === null || isTensor(value) || ArrayBuffer.isView(value))
+    return false
   return !Array.isArray(value) || isBatch(value[0])
 }
 
@@ -75,17 +80,23 @@ export function sourceOf(op: string, samples: Samples, visit: Visit): Source {
   if (samples instanceof DataLoader) {
     const { dataset, batchSize, shuffle, dropLast, seed, length } = samples
     if (length === 0) throw new ShapeError(`${op}: the loader has no batch.`)
-    if (!(dataset instanceof TensorDataset)) return { kind: 'stream', batches: samples as Loader, steps: length }
+    if (!(dataset instanceof TensorDataset))
+      return { kind: 'stream', batches: samples as Loader, steps: length }
     return { ...inMemory(dataset), batchSize, shuffle, dropLast, seed }
   }
   if (Symbol.iterator in samples || Symbol.asyncIterator in samples) {
     return { kind: 'stream', batches: samples, steps: Array.isArray(samples) ? samples.length : 0 }
   }
   if ('get' in samples && typeof samples.get === 'function') {
-    const loader = new DataLoader(samples, { batchSize: visit.batchSize, shuffle: visit.shuffle, ...seeded(visit.seed) })
+    const loader = new DataLoader(samples, {
+      batchSize: visit.batchSize,
+      shuffle: visit.shuffle,
+      ...seeded(visit.seed),
+    })
     return { kind: 'stream', batches: loader as Loader, steps: loader.length }
   }
-  if ('x' in samples && 'y' in samples) return inMemory(new TensorDataset(tensors(op, samples.x), tensors(op, samples.y)))
+  if ('x' in samples && 'y' in samples)
+    return inMemory(new TensorDataset(tensors(op, samples.x), tensors(op, samples.y)))
   throw new ValueError(`${op}: expected x and y, { x, y }, a data set or a loader.`)
 }
 
@@ -105,7 +116,9 @@ export function batchOf(op: string, batch: LoaderBatch): Batch<Tensors, Tensors>
 /** Keeps the tail for validation, as Keras does: what is left is `floor(n · (1 − share))`. */
 export function splitTail(source: Source, share: number): [train: InMemory, validation: InMemory] {
   if (!(share > 0 && share < 1)) {
-    throw new ValueError(`fit: validationSplit is ${share}; expected a share of the samples, between 0 and 1.`)
+    throw new ValueError(
+      `fit: validationSplit is ${share}; expected a share of the samples, between 0 and 1.`,
+    )
   }
   if (source.kind !== 'memory') {
     throw new ValueError('fit: validationSplit needs samples in memory: give validationData beside a loader.')
@@ -113,7 +126,9 @@ export function splitTail(source: Source, share: number): [train: InMemory, vali
   const { samples } = source
   const rest = Math.floor(samples.length * (1 - share))
   if (rest === 0 || rest === samples.length) {
-    throw new ValueError(`fit: validationSplit ${share} of ${samples.length} samples leaves one side without any.`)
+    throw new ValueError(
+      `fit: validationSplit ${share} of ${samples.length} samples leaves one side without any.`,
+    )
   }
   const part = (start: number, end: number): InMemory => ({ ...source, samples: samples.slice(start, end) })
   return [part(0, rest), { ...part(rest, samples.length), shuffle: false, dropLast: false }]

@@ -2,7 +2,8 @@ import { ValueError } from '../errors.js'
 import { listed, type Tensors } from '../data/dataset.js'
 import { type Spec, type TracedProgram, traceProgram } from '../jit.js'
 import type { Module } from '../nn/module.js'
-import { noGrad, type Tensor } from '../tensor.js'
+import { withStrays } from '../nn/orphans.js'
+import { noGrad, type Tensor, zeroGradients } from '../tensor.js'
 import { isTensor } from '../tensor/base.js'
 import { type Compiled, measured } from './compiled.js'
 
@@ -46,15 +47,29 @@ export function inMode<T>(model: Module, training: boolean, body: () => T): T {
 }
 
 /** A program that trains on one batch: forward, loss, metrics, backward, step. Outputs the loss and the metrics. */
-export function trainingStep(model: Module, compiled: Compiled, x: Tensors, y: Tensors, rows: number): TracedProgram {
+export function trainingStep(
+  model: Module,
+  compiled: Compiled,
+  x: Tensors,
+  y: Tensors,
+  rows: number,
+): TracedProgram {
   const layout = layoutOf(x, y)
   const step = (...args: Tensor[]): Tensor[] => {
-    const outputs = measured(compiled, predicted(model, args.slice(0, layout.inputs)), targetOf(layout, args))
+    const [outputs, strays] = withStrays(() =>
+      measured(compiled, predicted(model, args.slice(0, layout.inputs)), targetOf(layout, args)),
+    )
     const [loss] = outputs
     if (loss === undefined || !loss.requiresGrad) {
-      throw new ValueError('fit: the loss does not depend on any parameter that is trained. Is the model frozen?')
+      throw new ValueError(
+        'fit: the loss does not depend on any parameter that is trained. Is the model frozen?',
+      )
     }
-    compiled.optimizer.zeroGrad()
+    // Those that are not trained get gradients too, which must not pile up.
+    const more = [model, ...strays].flatMap((module) =>
+      module.namedParameters().map(([, parameter]) => parameter as Tensor),
+    )
+    zeroGradients([...new Set([...compiled.optimizer.parameters(), ...more])])
     loss.backward()
     compiled.optimizer.step()
     return outputs.map((output) => output.detach())
@@ -63,7 +78,13 @@ export function trainingStep(model: Module, compiled: Compiled, x: Tensors, y: T
 }
 
 /** A program that measures one batch without changing anything. */
-export function evaluationStep(model: Module, compiled: Compiled, x: Tensors, y: Tensors, rows: number): TracedProgram {
+export function evaluationStep(
+  model: Module,
+  compiled: Compiled,
+  x: Tensors,
+  y: Tensors,
+  rows: number,
+): TracedProgram {
   const layout = layoutOf(x, y)
   const step = (...args: Tensor[]): Tensor[] =>
     noGrad(() => measured(compiled, predicted(model, args.slice(0, layout.inputs)), targetOf(layout, args)))
@@ -79,7 +100,8 @@ export function predictionStep(model: Module, x: Tensors, rows: number): TracedP
       if (!Array.isArray(outputs) || !outputs.every(isTensor)) {
         throw new ValueError('predict: forward gave neither a tensor nor an array of tensors.')
       }
-      return outputs
+      // An input that is given back as it is would be no output of the program.
+      return outputs.map((tensor) => (args.includes(tensor) ? tensor.clone() : tensor))
     })
   return inMode(model, false, () => traceProgram(step, specsOf(listed(x), rows)))
 }

@@ -25,7 +25,10 @@ const batch = 7919
 
 /** The table of a model's modules: name, shape of the output, number of parameters of its own. */
 export function summaryOf(model: Module, options: SummaryOptions): string {
-  const shapes = options.inputShape === undefined ? new Map<Module, string>() : outputShapes(model, options.inputShape, options.dtype ?? 'f32')
+  const shapes =
+    options.inputShape === undefined
+      ? new Map<Module, string>()
+      : outputShapes(model, options.inputShape, options.dtype ?? 'f32')
   const rows = model.namedModules().flatMap(([name, module]): Row[] => {
     const own = module.namedParameters().filter(([path]) => isOwn(module, path))
     // A module that only holds others says nothing that they do not.
@@ -72,7 +75,8 @@ function outputs(output: unknown): Tensor[] {
 }
 
 function shown(output: unknown): string {
-  const one = ({ shape }: Tensor): string => `[${shape.map((size) => (size === batch ? '?' : size)).join(', ')}]`
+  const one = ({ shape }: Tensor): string =>
+    `[${shape.map((size) => (size === batch ? '?' : size)).join(', ')}]`
   const all = outputs(output).map(one)
   return all.length === 0 ? '?' : all.join(' ')
 }

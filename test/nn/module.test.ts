@@ -25,16 +25,18 @@ class Net extends nn.Module {
 describe('registration', () => {
   test('fields, arrays, records and maps register under their paths', () => {
     const names = new Net().namedParameters().map(([name]) => name)
-    expect(names).toEqual([
-      'first.weight',
-      'first.bias',
-      'list.0.inner.weight',
-      'list.0.inner.bias',
-      'list.1.inner.weight',
-      'list.1.inner.bias',
-      'record.a.weight',
-      'map.k.weight',
-    ].toSpliced(0, 0, 'record.scale'))
+    expect(names).toEqual(
+      [
+        'first.weight',
+        'first.bias',
+        'list.0.inner.weight',
+        'list.0.inner.bias',
+        'list.1.inner.weight',
+        'list.1.inner.bias',
+        'record.a.weight',
+        'map.k.weight',
+      ].toSpliced(0, 0, 'record.scale'),
+    )
   })
 
   test('modules added later are found, as nothing is cached', () => {
@@ -202,8 +204,18 @@ describe('forward', () => {
 describe('modes', () => {
   test('train and eval reach every module', () => {
     const model = new nn.Sequential(new nn.Dropout(), new nn.Sequential(new nn.Dropout()))
-    expect(model.eval().modules().map(({ training }) => training)).toEqual([false, false, false, false])
-    expect(model.train().modules().every(({ training }) => training)).toBe(true)
+    expect(
+      model
+        .eval()
+        .modules()
+        .map(({ training }) => training),
+    ).toEqual([false, false, false, false])
+    expect(
+      model
+        .train()
+        .modules()
+        .every(({ training }) => training),
+    ).toBe(true)
   })
 
   test('a jitted function keeps one program per mode', () => {
@@ -305,7 +317,9 @@ describe('state', () => {
     expect(() => layer.loadStateDict(state)).toThrow(
       expect.objectContaining({
         code: 'ERR_STATE_DICT',
-        message: expect.stringMatching(/unexpected: bais\. of another shape: weight: \[3, 3\] given, \[3, 2\] here/),
+        message: expect.stringMatching(
+          /unexpected: bais\. of another shape: weight: \[3, 3\] given, \[3, 2\] here/,
+        ),
       }),
     )
     expect(() => layer.loadStateDict({})).toThrow(/missing: weight, bias/)
@@ -357,13 +371,25 @@ describe('state', () => {
 
 describe('Parameter', () => {
   test('copies its source, keeps its memory order to itself', () => {
-    const source = tensor([[1, 2, 3], [4, 5, 6]])
+    const source = tensor([
+      [1, 2, 3],
+      [4, 5, 6],
+    ])
     const parameter = new nn.Parameter(source, { memoryOrder: [1, 0] })
     expect([parameter.shape, parameter.isLeaf, parameter.requiresGrad]).toEqual([[2, 3], true, true])
-    expect(parameter.toArray()).toEqual([[1, 2, 3], [4, 5, 6]])
+    expect(parameter.toArray()).toEqual([
+      [1, 2, 3],
+      [4, 5, 6],
+    ])
     parameter.copyFrom(parameter.mul(2))
-    expect(parameter.toArray()).toEqual([[2, 4, 6], [8, 10, 12]])
-    expect(source.toArray()).toEqual([[1, 2, 3], [4, 5, 6]])
+    expect(parameter.toArray()).toEqual([
+      [2, 4, 6],
+      [8, 10, 12],
+    ])
+    expect(source.toArray()).toEqual([
+      [1, 2, 3],
+      [4, 5, 6],
+    ])
     expect(nn.isParameter(parameter)).toBe(true)
     expect(nn.isParameter(source)).toBe(false)
   })

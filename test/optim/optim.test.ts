@@ -1,6 +1,19 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { type Tensor, TraceError, ValueError, jit, losses, manualSeed, nn, ones, optim, randn, tensor, zeros } from 'neuroxide'
+import {
+  type Tensor,
+  TraceError,
+  ValueError,
+  jit,
+  losses,
+  manualSeed,
+  nn,
+  ones,
+  optim,
+  randn,
+  tensor,
+  zeros,
+} from 'neuroxide'
 import { distance, golden } from '../train/safetensors.js'
 
 interface Case {
@@ -17,10 +30,11 @@ const classes: Record<string, AnyClass> = {
   RMSprop: optim.RMSprop as unknown as AnyClass,
   Adagrad: optim.Adagrad as unknown as AnyClass,
 }
-const camel = (name: string): string => name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
-const cases = (JSON.parse(readFileSync(new URL('../golden/optim.json', import.meta.url), 'utf8')) as Case[]).filter(
-  ({ optimizer }) => optimizer in classes,
-)
+const camel = (name: string): string =>
+  name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
+const cases = (
+  JSON.parse(readFileSync(new URL('../golden/optim.json', import.meta.url), 'utf8')) as Case[]
+).filter(({ optimizer }) => optimizer in classes)
 const file = golden('optim')
 
 /** 20 steps of the golden problem, and the losses before each. */
@@ -51,7 +65,8 @@ describe('equal to PyTorch step by step', () => {
   test.each(cases.map((entry) => [entry.case, entry] as const))('%s', (name, entry) => {
     const [curve, weights] = trained(entry, false)
     const expected = file(`${name}/loss`).toTypedArray()
-    for (const [i, loss] of curve.entries()) expect(Math.abs(loss / (expected[i] ?? 0) - 1)).toBeLessThan(1e-4)
+    for (const [i, loss] of curve.entries())
+      expect(Math.abs(loss / (expected[i] ?? 0) - 1)).toBeLessThan(1e-4)
     for (const [i, weight] of weights.entries()) {
       expect(distance(weight, file(`${name}/w${i}`))).toBeLessThan(1e-4)
     }
@@ -61,7 +76,8 @@ describe('equal to PyTorch step by step', () => {
   })
 })
 
-const parameter = (values: number[] = [1, 2]): nn.Parameter => new nn.Parameter(tensor(values)) as nn.Parameter
+const parameter = (values: number[] = [1, 2]): nn.Parameter =>
+  new nn.Parameter(tensor(values)) as nn.Parameter
 const descend = (optimizer: optim.Optimizer<never> | optim.Optimizer<object>, p: nn.Parameter): void => {
   optimizer.zeroGrad()
   p.mul(p).sum().backward()
@@ -72,14 +88,29 @@ describe('hyperparameters', () => {
   test('have PyTorch’s defaults', () => {
     const p = [parameter()]
     const sgd = new optim.SGD(p)
-    expect([sgd.lr, sgd.momentum, sgd.dampening, sgd.weightDecay, sgd.nesterov, sgd.maximize]).toEqual([1e-3, 0, 0, 0, false, false])
+    expect([sgd.lr, sgd.momentum, sgd.dampening, sgd.weightDecay, sgd.nesterov, sgd.maximize]).toEqual([
+      1e-3,
+      0,
+      0,
+      0,
+      false,
+      false,
+    ])
     const adam = new optim.Adam(p)
-    expect([adam.lr, adam.betas, adam.eps, adam.weightDecay, adam.amsgrad]).toEqual([1e-3, [0.9, 0.999], 1e-8, 0, false])
+    expect([adam.lr, adam.betas, adam.eps, adam.weightDecay, adam.amsgrad]).toEqual([
+      1e-3,
+      [0.9, 0.999],
+      1e-8,
+      0,
+      false,
+    ])
     expect(new optim.AdamW(p).weightDecay).toBe(0.01)
     const rms = new optim.RMSprop(p)
     expect([rms.lr, rms.alpha, rms.eps, rms.centered]).toEqual([0.01, 0.99, 1e-8, false])
     const adagrad = new optim.Adagrad(p)
-    expect([adagrad.lr, adagrad.lrDecay, adagrad.eps, adagrad.initialAccumulatorValue]).toEqual([0.01, 0, 1e-10, 0])
+    expect([adagrad.lr, adagrad.lrDecay, adagrad.eps, adagrad.initialAccumulatorValue]).toEqual([
+      0.01, 0, 1e-10, 0,
+    ])
   })
 
   test('can be read and written per optimizer and per group', () => {
@@ -157,13 +188,22 @@ describe('inside a trace', () => {
 })
 
 describe('state', () => {
-  const options: [string, (p: nn.Parameter) => optim.Optimizer<never> | optim.Optimizer<object>, string[]][] = [
-    ['SGD', (p) => new optim.SGD([p], { lr: 0.1, momentum: 0.9 }), ['step', 'momentum_buffer']],
-    ['Adam', (p) => new optim.Adam([p], { lr: 0.1, amsgrad: true }), ['step', 'exp_avg', 'exp_avg_sq', 'max_exp_avg_sq']],
-    ['AdamW', (p) => new optim.AdamW([p], { lr: 0.1 }), ['step', 'exp_avg', 'exp_avg_sq']],
-    ['RMSprop', (p) => new optim.RMSprop([p], { centered: true, momentum: 0.5 }), ['step', 'square_avg', 'grad_avg', 'momentum_buffer']],
-    ['Adagrad', (p) => new optim.Adagrad([p], { lrDecay: 0.1 }), ['step', 'sum']],
-  ]
+  const options: [string, (p: nn.Parameter) => optim.Optimizer<never> | optim.Optimizer<object>, string[]][] =
+    [
+      ['SGD', (p) => new optim.SGD([p], { lr: 0.1, momentum: 0.9 }), ['step', 'momentum_buffer']],
+      [
+        'Adam',
+        (p) => new optim.Adam([p], { lr: 0.1, amsgrad: true }),
+        ['step', 'exp_avg', 'exp_avg_sq', 'max_exp_avg_sq'],
+      ],
+      ['AdamW', (p) => new optim.AdamW([p], { lr: 0.1 }), ['step', 'exp_avg', 'exp_avg_sq']],
+      [
+        'RMSprop',
+        (p) => new optim.RMSprop([p], { centered: true, momentum: 0.5 }),
+        ['step', 'square_avg', 'grad_avg', 'momentum_buffer'],
+      ],
+      ['Adagrad', (p) => new optim.Adagrad([p], { lrDecay: 0.1 }), ['step', 'sum']],
+    ]
 
   test.each(options)('%s goes on from a saved state to the bit', (_name, make, keys) => {
     const [a, b] = [parameter([1, -3]), parameter([1, -3])]
@@ -182,10 +222,29 @@ describe('state', () => {
   })
 
   test('has PyTorch’s layout', () => {
-    const optimizer = new optim.AdamW([{ params: [parameter(), parameter()] }, { params: [parameter()], weightDecay: 0 }])
+    const optimizer = new optim.AdamW([
+      { params: [parameter(), parameter()] },
+      { params: [parameter()], weightDecay: 0 },
+    ])
     expect(optimizer.stateDict().param_groups).toEqual([
-      { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.01, amsgrad: false, maximize: false, params: [0, 1] },
-      { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0, amsgrad: false, maximize: false, params: [2] },
+      {
+        lr: 1e-3,
+        betas: [0.9, 0.999],
+        eps: 1e-8,
+        weight_decay: 0.01,
+        amsgrad: false,
+        maximize: false,
+        params: [0, 1],
+      },
+      {
+        lr: 1e-3,
+        betas: [0.9, 0.999],
+        eps: 1e-8,
+        weight_decay: 0,
+        amsgrad: false,
+        maximize: false,
+        params: [2],
+      },
     ])
     expect(new optim.SGD([parameter()]).stateDict().state).toEqual({})
   })
@@ -209,7 +268,10 @@ describe('clipping', () => {
     const norm = optim.clipGradNorm([a, b], 1)
     expect(Number(norm.item())).toBeCloseTo(Math.sqrt(9 + 9 + 16), 5)
     expect(Number(optim.clipGradNorm([a, b], 10).item())).toBeCloseTo(1, 5)
-    expect(a.grad?.toArray()).toEqual([expect.closeTo(3 / Math.sqrt(34), 5), expect.closeTo(3 / Math.sqrt(34), 5)])
+    expect(a.grad?.toArray()).toEqual([
+      expect.closeTo(3 / Math.sqrt(34), 5),
+      expect.closeTo(3 / Math.sqrt(34), 5),
+    ])
     expect(Number(optim.clipGradNorm([a, b], 10, Infinity).item())).toBeCloseTo(4 / Math.sqrt(34), 5)
     expect(Number(optim.clipGradNorm([a, b], 10, 1).item())).toBeCloseTo(10 / Math.sqrt(34), 5)
     expect(optim.clipGradNorm([parameter()], 1).item()).toBe(0)
@@ -217,7 +279,9 @@ describe('clipping', () => {
 
   test('clipGradValue clamps', () => {
     const p = parameter([1, 1])
-    p.mul(tensor([-3, 0.25])).sum().backward()
+    p.mul(tensor([-3, 0.25]))
+      .sum()
+      .backward()
     optim.clipGradValue(p, 0.5)
     expect(p.grad?.toArray()).toEqual([-0.5, 0.25])
   })

@@ -2,7 +2,13 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { fromTypedArray, type Tensor } from 'neuroxide'
 
-const types = { F32: Float32Array, F64: Float64Array, I32: Int32Array, I64: BigInt64Array, U8: Uint8Array } as const
+const types = {
+  F32: Float32Array,
+  F64: Float64Array,
+  I32: Int32Array,
+  I64: BigInt64Array,
+  U8: Uint8Array,
+} as const
 
 /** The tensors of a file in `test/golden`. */
 export function golden(name: string): (key: string) => Tensor {
@@ -17,7 +23,10 @@ export function golden(name: string): (key: string) => Tensor {
     const entry = header[key]
     if (entry === undefined) throw new Error(`${name} has no tensor ${key}`)
     const [start, end] = entry.data_offsets
-    const copy = bytes.buffer.slice(bytes.byteOffset + 8 + length + start, bytes.byteOffset + 8 + length + end)
+    const copy = bytes.buffer.slice(
+      bytes.byteOffset + 8 + length + start,
+      bytes.byteOffset + 8 + length + end,
+    )
     return fromTypedArray(new types[entry.dtype](copy as ArrayBuffer), entry.shape) as Tensor
   }
 }

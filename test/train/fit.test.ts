@@ -1,0 +1,608 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, test, vi } from 'vitest'
+import {
+  BusyError,
+  type FitOptions,
+  Model,
+  type Tensor,
+  ValueError,
+  arange,
+  data,
+  jit,
+  losses,
+  manualSeed,
+  nn,
+  optim,
+  randn,
+  tensor,
+  zeros,
+} from 'neuroxide'
+
+const quiet = { verbose: 0 } as const
+
+function classifier(seed = 1): nn.Sequential {
+  manualSeed(seed)
+  return new nn.Sequential(new nn.Linear(6, 16), new nn.ReLU(), new nn.Linear(16, 3))
+}
+
+function samples(rows = 200): { x: Tensor; y: Tensor } {
+  manualSeed(77)
+  const x = randn([rows, 6])
+  return { x, y: x.narrow(1, 0, 3).argmax(1) }
+}
+
+const compiled = (model = classifier()) =>
+  model.compile({
+    optimizer: new optim.Adam(model.parameters(), { lr: 0.01 }),
+    loss: 'crossEntropy',
+    metrics: ['accuracy'],
+  })
+const weights = (model: nn.Module): unknown => model.parameters().map((parameter) => parameter.toArray())
+
+describe('fit', () => {
+  test('learns, records every epoch and is typed by its metrics', async () => {
+    const { x, y } = samples()
+    const history = await compiled().fit(x, y, { epochs: 12, validationSplit: 0.2, ...quiet })
+    expect(history.epoch).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
+    const { loss, accuracy, valLoss, valAccuracy } = history
+    for (const curve of [loss, accuracy, valLoss, valAccuracy]) expect(curve).toHaveLength(12)
+    expect(loss.at(-1)).toBeLessThan((loss[0] ?? 0) / 2)
+    expect(accuracy.at(-1)).toBeGreaterThan(0.85)
+    expect(Object.keys(history.history)).toEqual(['loss', 'accuracy', 'valLoss', 'valAccuracy'])
+  })
+
+  test('is the loop that one would write, to the bit: order, partial last batch, steps', async () => {
+    const { x, y } = samples(70)
+    const fitted = compiled()
+    const history = await fitted.fit(x, y, { epochs: 3, seed: 9, ...quiet })
+    const model = classifier()
+    const optimizer = new optim.Adam(model.parameters(), { lr: 0.01 })
+    const loader = new data.DataLoader({ x, y }, { shuffle: true, seed: 9 })
+    const step = jit((bx: Tensor, by: Tensor) => {
+      const loss = losses.crossEntropy(model.forward(bx), by)
+      optimizer.zeroGrad()
+      loss.backward()
+      optimizer.step()
+      return loss
+    })
+    const curve: number[] = []
+    for (let epoch = 0; epoch < 3; epoch++) {
+      let sum = 0
+      for (const batch of loader) sum += Number(step(batch.x, batch.y).item()) * (batch.x.shape[0] ?? 0)
+      curve.push(sum / 70)
+    }
+    expect(weights(fitted)).toEqual(weights(model))
+    for (const [epoch, loss] of curve.entries()) expect(history.loss[epoch]).toBeCloseTo(loss, 6)
+  })
+
+  test('takes x and y, { x, y }, a TensorDataset and loaders of all kinds, to the same bits', async () => {
+    const { x, y } = samples(70)
+    const options: FitOptions = { epochs: 2, ...quiet }
+    const results: unknown[] = []
+    const run = async (fit: (model: ReturnType<typeof compiled>) => Promise<unknown>): Promise<void> => {
+      const model = compiled()
+      await fit(model)
+      results.push(weights(model))
+    }
+    await run((model) => model.fit(x, y, { ...options, shuffle: false }))
+    await run((model) => model.fit({ x, y }, { ...options, shuffle: false }))
+    await run((model) => model.fit(new data.TensorDataset(x, y), { ...options, shuffle: false }))
+    await run((model) => model.fit(new data.DataLoader({ x, y }), options))
+    const batches = [...new data.DataLoader({ x, y })]
+    await run((model) => model.fit(batches, options))
+    await run((model) =>
+      model.fit(
+        batches.map((batch) => [batch.x, batch.y] as const),
+        options,
+      ),
+    )
+    const own: data.Dataset = { length: 70, get: (i) => ({ x: x.select(0, i), y: y.select(0, i) }) }
+    await run((model) => model.fit(own, { ...options, shuffle: false }))
+    const generated = {
+      async *[Symbol.asyncIterator]() {
+        for (const batch of batches) {
+          await sleep(0)
+          yield batch
+        }
+      },
+    }
+    await run((model) => model.fit(generated, options))
+    for (const result of results) expect(result).toEqual(results[0])
+    expect(results).toHaveLength(8)
+  })
+
+  test('a shuffling loader gives the order of fit with the same seed', async () => {
+    const { x, y } = samples(70)
+    const [a, b] = [compiled(), compiled()]
+    await a.fit(x, y, { epochs: 2, seed: 4, batchSize: 16, ...quiet })
+    await b.fit(new data.DataLoader({ x, y }, { shuffle: true, seed: 4, batchSize: 16 }), {
+      epochs: 2,
+      ...quiet,
+    })
+    expect(weights(b)).toEqual(weights(a))
+  })
+
+  test('dropLast leaves the smaller batch out', async () => {
+    const { x, y } = samples(70)
+    const model = compiled()
+    await model.fit(new data.DataLoader({ x, y }, { dropLast: true }), quiet)
+    expect(model.optimizer?.stateDict().state['0']?.['step']).toBe(2)
+  })
+
+  test('the same seed of the program gives the same training, and two fits differ', async () => {
+    const { x, y } = samples(64)
+    const run = async (): Promise<unknown[]> => {
+      const model = compiled(classifier(3))
+      const first = await model.fit(x, y, quiet)
+      const second = await model.fit(x, y, quiet)
+      return [first.loss, second.loss, weights(model)]
+    }
+    expect(await run()).toEqual(await run())
+  })
+
+  test('random layers draw anew in every step and rest in validation', async () => {
+    manualSeed(1)
+    const model = new nn.Sequential(new nn.Linear(4, 4), new nn.Dropout(0.5)).compile({
+      optimizer: new optim.SGD([new nn.Parameter(zeros([1]))], { lr: 0 }),
+      loss: (prediction: Tensor) => prediction.sum(),
+    })
+    model.train()
+    const x = randn([8, 4])
+    const history = await model.fit(x, zeros([8]), {
+      epochs: 3,
+      batchSize: 8,
+      validationData: [x, zeros([8])],
+      ...quiet,
+    })
+    expect(new Set(history.loss).size).toBe(3)
+    expect(new Set(history.valLoss).size).toBe(1)
+    expect(model.modules().every(({ training }) => training)).toBe(true)
+  })
+
+  test('validation: the unshuffled tail, or data of its own', async () => {
+    const { x, y } = samples(50)
+    const [a, b] = [compiled(), compiled()]
+    const split = await a.fit(x, y, { epochs: 2, seed: 1, validationSplit: 0.3, ...quiet })
+    const [head, tail] = [(t: Tensor) => t.narrow(0, 0, 35), (t: Tensor) => t.narrow(0, 35, 15)]
+    const given = await b.fit(head(x), head(y), {
+      epochs: 2,
+      seed: 1,
+      validationData: [tail(x), tail(y)],
+      ...quiet,
+    })
+    expect(given.valLoss).toEqual(split.valLoss)
+    const { loss, accuracy } = await a.evaluate(tail(x), tail(y))
+    expect([loss, accuracy]).toEqual([split.valLoss.at(-1), split.valAccuracy.at(-1)])
+    const streamed = await compiled().fit([...new data.DataLoader({ x: head(x), y: head(y) })], {
+      validationData: { x: tail(x), y: tail(y) },
+      ...quiet,
+    })
+    expect(streamed.valLoss).toHaveLength(1)
+  })
+
+  test('callbacks see the numbers of each epoch and can end the training', async () => {
+    const { x, y } = samples(64)
+    const seen: [number, string[]][] = []
+    const history = await compiled().fit(x, y, {
+      epochs: 10,
+      onEpochEnd: [
+        (epoch, logs) => void seen.push([epoch, Object.keys(logs)]),
+        async (epoch) => {
+          await sleep(1)
+          return epoch < 2
+        },
+      ],
+      ...quiet,
+    })
+    expect(seen).toEqual([0, 1, 2].map((epoch) => [epoch, ['loss', 'accuracy']]))
+    expect(history.epoch).toEqual([0, 1, 2])
+    const failing = compiled().fit(x, y, {
+      epochs: 10,
+      onEpochEnd: () => Promise.reject(new RangeError('mine')),
+      ...quiet,
+    })
+    await expect(failing).rejects.toThrow(RangeError)
+  })
+
+  test('initialEpoch counts on, as in Keras', async () => {
+    const { x, y } = samples(64)
+    const history = await compiled().fit(x, y, { initialEpoch: 3, epochs: 5, ...quiet })
+    expect(history.epoch).toEqual([3, 4])
+    const [whole, parts] = [compiled(), compiled()]
+    await whole.fit(x, y, { epochs: 4, seed: 2, ...quiet })
+    await parts.fit(x, y, { epochs: 2, seed: 2, ...quiet })
+    await parts.fit(x, y, { epochs: 4, initialEpoch: 2, seed: 2, ...quiet })
+    expect(weights(parts)).toEqual(weights(whole))
+  })
+
+  test('a model with several inputs and a class of one’s own', async () => {
+    class Two extends Model {
+      readonly a = new nn.Linear(2, 1)
+      readonly b = new nn.Linear(3, 1)
+      override forward(first: Tensor, second: Tensor): Tensor {
+        return this.a.forward(first).add(this.b.forward(second))
+      }
+    }
+    const model = new Two().compile({ optimizer: 'adam', loss: 'mse', metrics: ['mae'] })
+    const inputs = [randn([40, 2]), randn([40, 3])]
+    const history = await model.fit(inputs, zeros([40, 1]), { epochs: 2, ...quiet })
+    expect(history.mae).toHaveLength(2)
+    expect((await model.predict(inputs)).shape).toEqual([40, 1])
+    expect((await model.evaluate({ x: inputs, y: zeros([40, 1]) })).mae).toBeGreaterThan(0)
+  })
+
+  test('aligns a last axis of size 1 of the target', async () => {
+    const model = new nn.Sequential(new nn.Linear(2, 1)).compile({ optimizer: 'sgd', loss: 'mse' })
+    await model.fit(randn([8, 2]), zeros([8]), quiet)
+    const classes = compiled()
+    await classes.fit(randn([8, 6]), zeros([8, 1], { dtype: 'i32' }), quiet)
+    expect(model.optimizer?.stateDict).toBeDefined()
+  })
+
+  test('bytes are scaled by the model', async () => {
+    const model = new nn.Sequential(new nn.Rescale(1 / 255), new nn.Flatten(), new nn.Linear(4, 2)).compile({
+      optimizer: 'adam',
+      loss: 'crossEntropy',
+    })
+    const x = tensor(
+      [
+        [
+          [0, 255],
+          [10, 20],
+        ],
+        [
+          [30, 40],
+          [50, 60],
+        ],
+      ],
+      { dtype: 'u8' },
+    )
+    const history = await model.fit(x, tensor([0, 1], { dtype: 'u8' }), { epochs: 2, ...quiet })
+    expect(history.loss.every(Number.isFinite)).toBe(true)
+    const bare = new nn.Sequential(new nn.Flatten(), new nn.Linear(4, 2)).compile({
+      optimizer: 'adam',
+      loss: 'crossEntropy',
+    })
+    await expect(bare.fit(x, tensor([0, 1], { dtype: 'u8' }), quiet)).rejects.toThrow(
+      /1: nn\.Linear.*nn\.Rescale\(1 \/ 255\)/,
+    )
+  })
+})
+
+describe('while fit runs', () => {
+  const long = (): Promise<unknown> & { model: ReturnType<typeof compiled>; stop: AbortController } => {
+    const { x, y } = samples(512)
+    const [model, stop] = [compiled(), new AbortController()]
+    const promise = model.fit(x, y, { epochs: 100_000, signal: stop.signal, ...quiet })
+    promise.catch(() => {})
+    return Object.assign(promise, { model, stop })
+  }
+
+  test('JavaScript goes on', async () => {
+    const run = long()
+    let ticks = 0
+    const timer = setInterval(() => ticks++, 10)
+    await sleep(500)
+    clearInterval(timer)
+    run.stop.abort()
+    await expect(run).rejects.toThrow()
+    expect(ticks).toBeGreaterThan(12)
+  })
+
+  test('an abort rejects with its reason after a whole step, and a second fit goes on', async () => {
+    const run = long()
+    await sleep(60)
+    const reason = new RangeError('enough')
+    run.stop.abort(reason)
+    await expect(run).rejects.toBe(reason)
+    const state = run.model.optimizer?.stateDict().state
+    const steps = [0, 1, 2, 3].map((i) => state?.[i]?.['step'])
+    expect(steps[0]).toBeGreaterThan(0)
+    expect(new Set(steps).size).toBe(1)
+    const { x, y } = samples(64)
+    await run.model.fit(x, y, { epochs: 2, ...quiet })
+    expect(run.model.optimizer?.stateDict().state['0']?.['step']).toBe(Number(steps[0]) + 4)
+  })
+
+  test('weights after an abort are those of as many steps', async () => {
+    const { x, y } = samples(64)
+    const [model, stop] = [compiled(), new AbortController()]
+    const options: FitOptions = {
+      epochs: 100_000,
+      batchSize: 64,
+      shuffle: false,
+      signal: stop.signal,
+      ...quiet,
+    }
+    const run = model.fit(x, y, options)
+    setTimeout(() => stop.abort(), 40)
+    await expect(run).rejects.toThrow()
+    const steps = Number(model.optimizer?.stateDict().state['0']?.['step'])
+    const again = compiled()
+    await again.fit(x, y, { epochs: steps, batchSize: 64, shuffle: false, ...quiet })
+    expect(weights(again)).toEqual(weights(model))
+  })
+
+  test('an abort before the start changes nothing', async () => {
+    const { x, y } = samples(64)
+    const model = compiled()
+    const before = weights(model)
+    await expect(model.fit(x, y, { signal: AbortSignal.abort('no'), ...quiet })).rejects.toBe('no')
+    expect(weights(model)).toEqual(before)
+  })
+
+  test('an abort ends a loader’s training too', async () => {
+    const { x, y } = samples(64)
+    const stop = new AbortController()
+    const endless = {
+      *[Symbol.iterator]() {
+        for (;;) yield { x, y }
+      },
+    }
+    const run = compiled().fit(endless, { signal: stop.signal, ...quiet })
+    setTimeout(() => stop.abort('done'), 30)
+    await expect(run).rejects.toBe('done')
+  })
+
+  test('a second fit and a step of the optimizer are refused, other work goes on', async () => {
+    const run = long()
+    const { x, y } = samples(64)
+    await expect(run.model.fit(x, y, quiet)).rejects.toThrow(BusyError)
+    expect(() => run.model.optimizer?.step()).toThrow(BusyError)
+    const other = compiled(classifier(2))
+    const history = await other.fit(x, y, { epochs: 2, ...quiet })
+    expect(history.loss).toHaveLength(2)
+    run.stop.abort()
+    await expect(run).rejects.toThrow()
+    await run.model.fit(x, y, quiet)
+  })
+})
+
+describe('compile', () => {
+  const net = (): nn.Sequential => new nn.Sequential(new nn.Linear(2, 1))
+
+  test.each<[string, () => unknown]>([
+    ['an unknown optimizer', () => net().compile({ optimizer: 'adm' as 'adam', loss: 'mse' })],
+    ['an unknown loss', () => net().compile({ optimizer: 'adam', loss: 'msee' as 'mse' })],
+    ['no loss', () => net().compile({ optimizer: 'adam', loss: undefined as never })],
+    [
+      'an unknown metric',
+      () => net().compile({ optimizer: 'adam', loss: 'mse', metrics: ['acc' as 'accuracy'] }),
+    ],
+    ['a metric twice', () => net().compile({ optimizer: 'adam', loss: 'mse', metrics: ['mae', 'mae'] })],
+    [
+      'a metric called loss',
+      () =>
+        net().compile({ optimizer: 'adam', loss: 'mse', metrics: [{ name: 'loss', compute: losses.mse }] }),
+    ],
+    [
+      'a metric without a name',
+      () => net().compile({ optimizer: 'adam', loss: 'mse', metrics: [(p: Tensor) => p] }),
+    ],
+    ['an optimizer that is none', () => net().compile({ optimizer: {} as optim.Adam, loss: 'mse' })],
+    ['names of Object.prototype', () => net().compile({ optimizer: 'adam', loss: 'toString' as 'mse' })],
+  ])('%s is refused', (_name, call) => {
+    expect(call).toThrow(ValueError)
+  })
+
+  test.each<[string, FitOptions]>([
+    ['epochs', { epochs: 0 }],
+    ['batchSize', { batchSize: 1.5 }],
+    ['validationSplit of all', { validationSplit: 1 }],
+    ['validationSplit of all but a part of one', { validationSplit: 0.9 }],
+    ['both validations', { validationSplit: 0.5, validationData: { x: zeros([1, 2]), y: zeros([1]) } }],
+    ['a misspelt option', { epoch: 3 } as FitOptions],
+    ['seed', { seed: -1 }],
+  ])('fit refuses %s', async (_name, options) => {
+    const model = net().compile({ optimizer: 'adam', loss: 'mse' })
+    await expect(model.fit(zeros([4, 2]), zeros([4, 1]), options)).rejects.toThrow(ValueError)
+  })
+
+  test('fit, evaluate and predict say what is missing', async () => {
+    await expect(net().fit(zeros([4, 2]), zeros([4, 1]))).rejects.toThrow(/call compile/)
+    await expect(net().evaluate(zeros([4, 2]), zeros([4, 1]))).rejects.toThrow(/call compile/)
+    const model = net().compile({ optimizer: 'adam', loss: 'mse' })
+    await expect(model.fit(zeros([4, 2]) as never)).rejects.toThrow(/no targets/)
+    await expect(model.fit(zeros([4, 2]), zeros([3, 1]))).rejects.toThrow(
+      expect.objectContaining({ code: 'ERR_SHAPE' }),
+    )
+    await expect(model.fit(zeros([0, 2]), zeros([0, 1]))).rejects.toThrow(/no samples/)
+    await expect(model.fit([])).rejects.toThrow()
+    await expect(model.fit([{ z: 1 }] as never)).rejects.toThrow()
+    await expect(model.predict(zeros([0, 2]))).rejects.toThrow(/no samples/)
+    const noScalar = net().compile({ optimizer: 'adam', loss: (p: Tensor) => p })
+    await expect(noScalar.fit(zeros([4, 2]), zeros([4, 1]), quiet)).rejects.toThrow(/expected one number/)
+    const frozen = net().compile({ optimizer: 'adam', loss: 'mse' })
+    frozen.freeze()
+    await expect(frozen.fit(zeros([4, 2]), zeros([4, 1]), quiet)).rejects.toThrow(/frozen/)
+  })
+
+  test.each<[string, Tensor, Tensor, number]>([
+    [
+      'crossEntropy',
+      tensor([
+        [1, 3, 2],
+        [5, 1, 1],
+      ]),
+      tensor([1, 2], { dtype: 'i32' }),
+      0.5,
+    ],
+    [
+      'crossEntropy',
+      tensor([
+        [1, 3, 2],
+        [5, 1, 1],
+      ]),
+      tensor([
+        [0, 1, 0],
+        [1, 0, 0],
+      ]),
+      1,
+    ],
+    [
+      'sparseCategoricalCrossentropy',
+      tensor([
+        [0.1, 0.9],
+        [0.8, 0.2],
+      ]),
+      tensor([[1], [1]], { dtype: 'i32' }),
+      0.5,
+    ],
+    [
+      'categoricalCrossentropy',
+      tensor([
+        [0.1, 0.9],
+        [0.8, 0.2],
+      ]),
+      tensor([
+        [0, 1],
+        [0, 1],
+      ]),
+      0.5,
+    ],
+    ['binaryCrossentropy', tensor([[0.1], [0.6]]), tensor([0, 1]), 1],
+    ['binaryCrossEntropy', tensor([[0.1], [0.6]]), tensor([[0], [0]]), 0.5],
+    ['binaryCrossEntropyWithLogits', tensor([[0.1], [-0.6]]), tensor([[1], [0]]), 1],
+    ['mse', tensor([[0.1], [0.6]]), tensor([[1], [1]]), 0.5],
+  ])('accuracy with %s', async (loss, prediction, target, wanted) => {
+    const model = new nn.Sequential(new nn.Identity()).compile({
+      optimizer: new optim.SGD([new nn.Parameter(zeros([1]))]),
+      loss: loss as 'mse',
+      metrics: ['accuracy'],
+    })
+    const { accuracy } = await model.evaluate(prediction, target)
+    expect(accuracy).toBeCloseTo(wanted, 6)
+  })
+
+  test('metrics of one’s own are averaged over samples', async () => {
+    const first = (prediction: Tensor): Tensor => prediction.narrow(1, 0, 1)
+    const model = new nn.Sequential(new nn.Identity()).compile({
+      optimizer: new optim.SGD([new nn.Parameter(zeros([1]))]),
+      loss: 'mse',
+      metrics: [first, { name: 'double', compute: (p: Tensor) => p.mean().mul(2) }],
+    })
+    const x = arange(70).to('f32').reshape([70, 1])
+    const result = await model.evaluate(x, x)
+    expect(result.double).toBeCloseTo(69, 3)
+    expect(result['first' as 'double']).toBeCloseTo(34.5, 3)
+  })
+})
+
+describe('predict', () => {
+  test('gives what forward gives, in evaluation mode, for any number of rows', async () => {
+    const model = new nn.Sequential(new nn.Linear(3, 5), new nn.Dropout(0.9))
+    const x = randn([70, 3])
+    const whole = model.eval().forward(x).toArray()
+    model.train()
+    expect((await model.predict(x)).toArray()).toEqual(whole)
+    expect((await model.predict(x, { batchSize: 70 })).toArray()).toEqual(whole)
+    expect(model.training).toBe(true)
+    expect((await model.predict([[1, 2, 3]])).shape).toEqual([1, 5])
+    await expect(model.predict(x, { signal: AbortSignal.abort('no') })).rejects.toBe('no')
+  })
+
+  test('keeps the outputs of all batches, also large ones', async () => {
+    const model = new nn.Sequential(new nn.Identity())
+    const x = randn([64, 4096])
+    expect((await model.predict(x)).sub(x).abs().max().item()).toBe(0)
+  })
+})
+
+describe('summary', () => {
+  test('is a table of layers, shapes and parameters', () => {
+    const model = new nn.Sequential(
+      new nn.Flatten(),
+      new nn.Linear(784, 128),
+      new nn.ReLU(),
+      new nn.Linear(128, 10),
+    )
+    ;(model.at(1) as nn.Linear).freeze()
+    const print = vi.fn<(text: string) => void>()
+    const text = model.summary({ inputShape: [28, 28], print })
+    expect(print).toHaveBeenCalledWith(text)
+    expect(text).toMatchInlineSnapshot(`
+      "Sequential
+      ─────────────────────────────────────────
+      Layer                Output    Parameters
+      ─────────────────────────────────────────
+      0: Flatten(1, -1)    [?, 784]           0
+      1: Linear(784, 128)  [?, 128]     100,480
+      2: ReLU()            [?, 128]           0
+      3: Linear(128, 10)   [?, 10]        1,290
+      ─────────────────────────────────────────
+      Parameters: 101,770 (1,290 trained, 100,480 frozen)"
+    `)
+    expect(model.summary({ print: () => {} })).toContain('?')
+  })
+})
+
+describe('a parameter that is left out', () => {
+  const warned = async (body: () => unknown): Promise<string[]> => {
+    const warnings: string[] = []
+    const listen = (warning: Error): void =>
+      void (warning.name === 'NeuroxideWarning' && warnings.push(warning.message))
+    process.on('warning', listen)
+    await body()
+    await sleep(5)
+    process.off('warning', listen)
+    return warnings
+  }
+  const x = randn([8, 2])
+  const step = (model: nn.Sequential, optimizer: optim.SGD): void => {
+    for (let i = 0; i < 2; i++) {
+      optimizer.zeroGrad()
+      model.forward(x).square().mean().backward()
+      optimizer.step()
+    }
+  }
+  const two = (): nn.Sequential =>
+    new nn.Sequential(new nn.Linear(2, 2, { bias: false }), new nn.Linear(2, 1, { bias: false }))
+
+  test('of the optimizer is named once', async () => {
+    const model = two()
+    const [first] = model
+    const optimizer = new optim.SGD((first as nn.Linear).parameters())
+    expect(await warned(() => step(model, optimizer))).toEqual([
+      'The parameter 1.weight reaches the loss but is in no optimizer, so it is not trained.',
+    ])
+  })
+
+  test('of the optimizer of a fit is named', async () => {
+    const net = two()
+    const [first] = net
+    const model = net.compile({ optimizer: new optim.SGD((first as nn.Linear).parameters()), loss: 'mse' })
+    expect(await warned(() => model.fit(x, zeros([8, 1]), quiet))).toEqual([
+      'The parameter 1.weight reaches the loss but is in no optimizer, so it is not trained.',
+    ])
+  })
+
+  test('of the state is named', async () => {
+    class Hiding extends Model {
+      readonly #hidden = new nn.Linear(2, 1, { bias: false })
+      readonly shown = new nn.Linear(2, 2, { bias: false })
+      override forward(input: Tensor): Tensor {
+        return this.#hidden.forward(this.shown.forward(input))
+      }
+    }
+    const model = new Hiding().compile({ optimizer: 'sgd', loss: 'mse' })
+    const [text = '', ...more] = await warned(() => model.fit(x, zeros([8, 1]), quiet))
+    expect(more).toEqual([])
+    expect(text).toMatch(
+      /Linear inside Hiding: weight reaches the loss but is in no optimizer.* and is in no module's stateDict/,
+    )
+  })
+
+  test('frozen, or of an optimizer of its own, is not', async () => {
+    const model = two()
+    const [first, second] = model
+    const optimizer = new optim.SGD((first as nn.Linear).parameters())
+    ;(second as nn.Linear).freeze()
+    expect(await warned(() => step(model, optimizer))).toEqual([])
+    const pair = two()
+    const [a, b] = pair
+    const one = new optim.SGD((a as nn.Linear).parameters())
+    const other = new optim.SGD((b as nn.Linear).parameters())
+    expect(other.lr).toBe(1e-3)
+    expect(await warned(() => step(pair, one))).toEqual([])
+  })
+})
