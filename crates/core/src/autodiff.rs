@@ -10,7 +10,12 @@ use crate::ops;
 ///
 /// Returns pairs in the order in which the walk reached them: a function of the graph alone, so
 /// eager and traced passes add the same numbers in the same order.
-pub fn gradients(b: &mut Builder<'_>, y: NodeId, dy: NodeId, targets: &[NodeId]) -> Result<Vec<(NodeId, NodeId)>> {
+pub fn gradients(
+    b: &mut Builder<'_>,
+    y: NodeId,
+    dy: NodeId,
+    targets: &[NodeId],
+) -> Result<Vec<(NodeId, NodeId)>> {
     let mut gradient = HashMap::from([(y, dy)]);
     let mut heap = BinaryHeap::from([(b.driver.sequence(y), y)]);
     let mut found: Vec<(NodeId, NodeId)> = Vec::new();
@@ -36,9 +41,8 @@ pub fn gradients(b: &mut Builder<'_>, y: NodeId, dy: NodeId, targets: &[NodeId])
                 heap.push((b.driver.sequence(input), input));
             }
         }
-        b.driver.leave_backward(&|n| {
-            gradient.values().any(|&g| g == n) || found.iter().any(|&(_, g)| g == n)
-        });
+        b.driver
+            .leave_backward(&|n| gradient.values().any(|&g| g == n) || found.iter().any(|&(_, g)| g == n));
     }
     Ok(found)
 }

@@ -156,7 +156,11 @@ impl<'a> Builder<'a> {
     /// A constant tensor; it takes no memory until something other than an elementwise op reads it.
     pub fn full(&mut self, shape: &[usize], value: f64, dtype: DType) -> Result<NodeId> {
         let scalar = self.constant(value, dtype)?;
-        if shape.is_empty() { Ok(scalar) } else { self.push(Op::View(ViewOp::Expand(shape.into())), &[scalar]) }
+        if shape.is_empty() {
+            Ok(scalar)
+        } else {
+            self.push(Op::View(ViewOp::Expand(shape.into())), &[scalar])
+        }
     }
 
     pub fn zeros_like(&mut self, node: NodeId) -> Result<NodeId> {

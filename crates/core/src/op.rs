@@ -64,9 +64,20 @@ pub enum ViewOp {
     Reshape(Dims),
     Permute(Dims),
     Expand(Dims),
-    Slice { axis: usize, start: usize, len: usize, step: usize },
-    Flip { axis: usize },
-    Diagonal { offset: i64, first: usize, second: usize },
+    Slice {
+        axis: usize,
+        start: usize,
+        len: usize,
+        step: usize,
+    },
+    Flip {
+        axis: usize,
+    },
+    Diagonal {
+        offset: i64,
+        first: usize,
+        second: usize,
+    },
     /// A view placed on the storage of a state; only over `State` and `Assign` nodes.
     Place(View),
 }
@@ -129,24 +140,44 @@ pub enum Op {
     /// (condition bool, a, b).
     Where,
     Cast(DType),
-    Reduce { op: ReduceOp, first: usize, count: usize },
+    Reduce {
+        op: ReduceOp,
+        first: usize,
+        count: usize,
+    },
     /// Result i32, the axis stays with size 1.
-    Arg { op: ArgOp, axis: usize },
+    Arg {
+        op: ArgOp,
+        axis: usize,
+    },
     View(ViewOp),
     /// All inputs along one axis.
-    Concat { axis: usize },
+    Concat {
+        axis: usize,
+    },
     /// (x, value 0-d): `before` and `after` elements of `value` around each axis.
-    Pad { before: Dims, after: Dims },
+    Pad {
+        before: Dims,
+        after: Dims,
+    },
     /// [*b, m, k] × [*b, k, n] → [*b, m, n], equal batch axes, floats.
     MatMul,
     /// (x, index i32): out[.., i, ..] = x[.., index[.., i, ..], ..], shape of index; other axes of x at least as large.
-    Gather { axis: usize },
+    Gather {
+        axis: usize,
+    },
     /// (x, index i32 [n]): whole slices along an axis.
-    IndexSelect { axis: usize },
+    IndexSelect {
+        axis: usize,
+    },
     /// (x, index i32, source of index's shape): x with source added at the indexed places, in index order.
-    ScatterAdd { axis: usize },
+    ScatterAdd {
+        axis: usize,
+    },
     /// (x, index i32 [n], source): x with slices of source added.
-    IndexAdd { axis: usize },
+    IndexAdd {
+        axis: usize,
+    },
     Random(Random),
     Composite(Composite),
     /// (x integer): the same x, after an `Error::Value` was reported if one of its elements is 0. The Builder puts it

@@ -22,18 +22,44 @@ pub struct Operand {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Instr {
     /// The n-th input of the step.
-    Load { input: u16, dtype: DType },
+    Load {
+        input: u16,
+        dtype: DType,
+    },
     /// The n-th run-time scalar, converted from f64 (integers and bool: truncated; they are exact).
-    Scalar { index: u32, dtype: DType },
+    Scalar {
+        index: u32,
+        dtype: DType,
+    },
     /// The index along an axis of the iteration shape, i32.
-    Iota { axis: u16 },
-    Unary { op: UnaryOp, dtype: DType, a: u16 },
+    Iota {
+        axis: u16,
+    },
+    Unary {
+        op: UnaryOp,
+        dtype: DType,
+        a: u16,
+    },
     /// `dtype` is that of the operands.
-    Binary { op: BinaryOp, dtype: DType, a: u16, b: u16 },
+    Binary {
+        op: BinaryOp,
+        dtype: DType,
+        a: u16,
+        b: u16,
+    },
     /// `cond` is bool; `dtype` that of `a` and `b`.
-    Where { dtype: DType, cond: u16, a: u16, b: u16 },
+    Where {
+        dtype: DType,
+        cond: u16,
+        a: u16,
+        b: u16,
+    },
     /// As in C and Rust's `as`, but to bool: `x != 0`; float to u8 wraps through i64 as in `PyTorch`.
-    Cast { from: DType, to: DType, a: u16 },
+    Cast {
+        from: DType,
+        to: DType,
+        a: u16,
+    },
 }
 
 /// A straight-line program over registers; `outs[j]` is the register stored to output `j`.

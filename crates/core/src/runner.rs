@@ -11,8 +11,8 @@ use smallvec::SmallVec;
 
 use crate::backend::{Backend, Binding, BufferId, Executable, Run};
 use crate::dtype::DType;
-use crate::engine::Runnable;
 use crate::engine::Given;
+use crate::engine::Runnable;
 use crate::error::{Error, Result};
 use crate::plan::{Kernel, Operand, Plan, Step};
 use crate::rng::{self, Stream};
@@ -62,9 +62,18 @@ pub struct Job {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// Means so far of the running epoch.
-    Progress { epoch: usize, step: usize, steps: usize, values: Vec<f64> },
+    Progress {
+        epoch: usize,
+        step: usize,
+        steps: usize,
+        values: Vec<f64>,
+    },
     /// An epoch is over; the job waits for an answer if it was made to.
-    Epoch { epoch: usize, values: Vec<f64>, validation: Vec<f64> },
+    Epoch {
+        epoch: usize,
+        values: Vec<f64>,
+        validation: Vec<f64>,
+    },
     Done,
     Aborted,
     Failed(Error),
@@ -143,7 +152,8 @@ impl Job {
 
     fn epochs_loop(&mut self, control: &Control, emit: &mut dyn FnMut(Event)) -> Result<End> {
         let mut train = self.train.take().map(|phase| Loop::new(phase, &self.numbers)).transpose()?;
-        let mut validation = self.validation.take().map(|phase| Loop::new(phase, &self.numbers)).transpose()?;
+        let mut validation =
+            self.validation.take().map(|phase| Loop::new(phase, &self.numbers)).transpose()?;
         for epoch in self.epochs.clone() {
             let mut values = Vec::new();
             if let Some(train) = &mut train {
@@ -214,14 +224,24 @@ impl Loop {
     fn new(phase: Phase, numbers: &[f64]) -> Result<Self> {
         let backend = Arc::clone(&phase.full.runnable.backend);
         let stages = [Some(&phase.full), phase.rest.as_ref()];
-        let arena_bytes = stages.iter().flatten().map(|s| s.runnable.plan.arena_bytes).max().unwrap_or(0).max(64);
+        let arena_bytes =
+            stages.iter().flatten().map(|s| s.runnable.plan.arena_bytes).max().unwrap_or(0).max(64);
         let arena = backend.alloc(arena_bytes)?;
         let mut outputs = Vec::new();
         for (ty, view) in &phase.full.runnable.outputs {
             let bytes = view.numel() * ty.dtype.size();
             outputs.push((backend.alloc(bytes)?, ty.dtype, view.numel()));
         }
-        Ok(Self { backend, numbers: numbers.to_vec(), arena, arena_bytes, order: None, batches: Vec::new(), outputs, phase })
+        Ok(Self {
+            backend,
+            numbers: numbers.to_vec(),
+            arena,
+            arena_bytes,
+            order: None,
+            batches: Vec::new(),
+            outputs,
+            phase,
+        })
     }
 
     /// Makes the batches follow an order of their own: they are gathered from now on.
@@ -249,7 +269,8 @@ impl Loop {
     }
 
     fn gather_plan(&self, dtype: DType, batch: usize, row: usize) -> Result<Executable> {
-        let operand = |slot, dtype, shape: &[usize]| Operand { slot, dtype, base: 0, view: View::contiguous(shape) };
+        let operand =
+            |slot, dtype, shape: &[usize]| Operand { slot, dtype, base: 0, view: View::contiguous(shape) };
         let step = Step {
             kernel: Kernel::IndexSelect,
             ins: SmallVec::from_vec(vec![
@@ -263,7 +284,13 @@ impl Loop {
     }
 
     /// One pass; the means of the outputs over all examples, or `None` where it was aborted.
-    fn pass(&mut self, gate: &Gate, stream: &mut Stream, control: &Control, mut tell: Option<&mut Ticker<'_>>) -> Result<Option<Vec<f64>>> {
+    fn pass(
+        &mut self,
+        gate: &Gate,
+        stream: &mut Stream,
+        control: &Control,
+        mut tell: Option<&mut Ticker<'_>>,
+    ) -> Result<Option<Vec<f64>>> {
         let steps = self.phase.count.div_ceil(self.phase.batch_size.max(1));
         let mut sums = vec![0.0; self.outputs.len()];
         let mut seen = 0.0;
@@ -272,7 +299,8 @@ impl Loop {
         while start < self.phase.count {
             let batch = self.phase.batch_size.min(self.phase.count - start);
             let is_rest = batch < self.phase.batch_size;
-            let Some(stage) = (if is_rest { self.phase.rest.clone() } else { Some(self.phase.full.clone()) }) else {
+            let Some(stage) = (if is_rest { self.phase.rest.clone() } else { Some(self.phase.full.clone()) })
+            else {
                 break;
             };
             if control.aborted() {
@@ -311,13 +339,20 @@ impl Loop {
                 Some(order) => {
                     let batch = &self.batches[at];
                     let executable = if is_rest { batch.rest.as_ref() } else { Some(&batch.full) };
-                    let executable =
-                        executable.ok_or_else(|| Error::Internal("fit: no plan to gather the last batch".into()))?;
+                    let executable = executable
+                        .ok_or_else(|| Error::Internal("fit: no plan to gather the last batch".into()))?;
                     debug_assert_eq!(batch.row_bytes, row_bytes);
                     let to = Binding { buffer: batch.buffer, offset: 0 };
-                    let bindings =
-                        [Binding { buffer: self.arena, offset: 0 }, data, Binding { buffer: order, offset: start * 4 }, to];
-                    self.backend.run(executable, &Run { bindings: &bindings, scalars: &[], seed: 0, rng_offset: 0 })?;
+                    let bindings = [
+                        Binding { buffer: self.arena, offset: 0 },
+                        data,
+                        Binding { buffer: order, offset: start * 4 },
+                        to,
+                    ];
+                    self.backend.run(
+                        executable,
+                        &Run { bindings: &bindings, scalars: &[], seed: 0, rng_offset: 0 },
+                    )?;
                     to
                 }
             });

@@ -63,7 +63,11 @@ pub fn axis(op: &str, given: i64, rank: usize) -> Result<usize> {
     if (0..bound).contains(&axis) {
         Ok(axis as usize)
     } else {
-        Err(Error::Index(format!("{op}: dim {given} of a tensor with {rank} dims; expected {} to {}", -bound, bound - 1)))
+        Err(Error::Index(format!(
+            "{op}: dim {given} of a tensor with {rank} dims; expected {} to {}",
+            -bound,
+            bound - 1
+        )))
     }
 }
 
@@ -109,8 +113,10 @@ impl View {
 
     /// Whether the view covers its elements without gaps or repeats, in whatever axis order.
     pub fn is_dense(&self) -> bool {
-        let mut axes: SmallVec<[(isize, usize); 6]> =
-            (0..self.rank()).filter(|&a| self.shape[a] != 1).map(|a| (self.strides[a], self.shape[a])).collect();
+        let mut axes: SmallVec<[(isize, usize); 6]> = (0..self.rank())
+            .filter(|&a| self.shape[a] != 1)
+            .map(|a| (self.strides[a], self.shape[a]))
+            .collect();
         axes.sort_unstable();
         let mut step = 1isize;
         for (stride, size) in axes {
@@ -172,7 +178,8 @@ impl View {
     #[must_use]
     pub fn diagonal(&self, offset: i64, first: usize, second: usize) -> Self {
         let (rows, cols) = (self.shape[first] as i64, self.shape[second] as i64);
-        let len = (if offset >= 0 { rows.min(cols - offset) } else { (rows + offset).min(cols) }).max(0) as usize;
+        let len =
+            (if offset >= 0 { rows.min(cols - offset) } else { (rows + offset).min(cols) }).max(0) as usize;
         let mut out = Self { shape: Dims::new(), strides: Strides::new(), offset: self.offset };
         for a in 0..self.rank() {
             if a != first && a != second {
@@ -183,7 +190,11 @@ impl View {
         out.shape.push(len);
         out.strides.push(self.strides[first] + self.strides[second]);
         if len > 0 {
-            let start = if offset >= 0 { offset as isize * self.strides[second] } else { -offset as isize * self.strides[first] };
+            let start = if offset >= 0 {
+                offset as isize * self.strides[second]
+            } else {
+                -offset as isize * self.strides[first]
+            };
             out.offset = out.offset.wrapping_add_signed(start);
         }
         out
@@ -254,15 +265,20 @@ impl View {
     #[must_use]
     pub fn collapse(views: &[Self]) -> Vec<Self> {
         let Some(head) = views.first() else { return Vec::new() };
-        let mut out: Vec<Self> =
-            views.iter().map(|v| Self { shape: Dims::new(), strides: Strides::new(), offset: v.offset }).collect();
+        let mut out: Vec<Self> = views
+            .iter()
+            .map(|v| Self { shape: Dims::new(), strides: Strides::new(), offset: v.offset })
+            .collect();
         for axis in 0..head.rank() {
             let size = head.shape[axis];
             if size == 1 {
                 continue;
             }
             let joins = !out[0].shape.is_empty()
-                && views.iter().zip(&out).all(|(v, o)| o.strides.last() == Some(&(v.strides[axis] * size as isize)));
+                && views
+                    .iter()
+                    .zip(&out)
+                    .all(|(v, o)| o.strides.last() == Some(&(v.strides[axis] * size as isize)));
             for (view, merged) in views.iter().zip(&mut out) {
                 if joins {
                     let last = merged.shape.len() - 1;
@@ -318,7 +334,10 @@ mod tests {
     #[test]
     fn diagonal_of_a_rectangle() {
         let view = View::contiguous(&[3, 4]).diagonal(1, 0, 1);
-        assert_eq!((view.shape.as_slice(), view.strides.as_slice(), view.offset), (&[3usize][..], &[5isize][..], 1));
+        assert_eq!(
+            (view.shape.as_slice(), view.strides.as_slice(), view.offset),
+            (&[3usize][..], &[5isize][..], 1)
+        );
         let below = View::contiguous(&[3, 4]).diagonal(-2, 0, 1);
         assert_eq!((below.shape[0], below.offset), (1, 8));
     }

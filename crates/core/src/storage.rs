@@ -96,7 +96,12 @@ pub struct Storage {
 
 impl Storage {
     /// Memory for a dense layout; its content is arbitrary.
-    pub fn new(backend: &Arc<dyn Backend>, meter: &Arc<Meter>, dtype: DType, base: View) -> Result<Arc<Self>> {
+    pub fn new(
+        backend: &Arc<dyn Backend>,
+        meter: &Arc<Meter>,
+        dtype: DType,
+        base: View,
+    ) -> Result<Arc<Self>> {
         let bytes = base.numel() * dtype.size();
         let buffer = backend.alloc(bytes)?;
         let now = meter.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
@@ -171,7 +176,10 @@ impl Drop for Storage {
 pub enum Value {
     /// The same number everywhere; it takes no memory.
     Scalar(f64),
-    Tensor { storage: Arc<Storage>, view: View },
+    Tensor {
+        storage: Arc<Storage>,
+        view: View,
+    },
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
-use super::program::Runnable;
+use super::runnable::Runnable;
 use crate::backend::{Backend, Binding, Executable, Run};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
@@ -102,7 +102,12 @@ fn describe(op: &str, gradient_of: Option<&str>, site: &str, given: bool, found:
 }
 
 /// The first element of a tensor that is NaN or infinite.
-fn first_not_finite(backend: &Arc<dyn Backend>, at: Binding, dtype: DType, view: &View) -> Result<Option<f64>> {
+fn first_not_finite(
+    backend: &Arc<dyn Backend>,
+    at: Binding,
+    dtype: DType,
+    view: &View,
+) -> Result<Option<f64>> {
     if !dtype.is_float() || view.numel() == 0 {
         return Ok(None);
     }

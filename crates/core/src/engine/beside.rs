@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use super::gradient::Grad;
-use super::program::{Arena, Effect, busy};
+use super::program::{Effect, busy};
+use super::runnable::Arena;
 use super::{Engine, Handle, ProgramId, RunArg};
 use crate::backend::Binding;
 use crate::error::{Error, Result};
 use crate::rng::Stream;
 use crate::storage::{Gate, Storage};
 
-use super::program::{Given, Runnable};
+use super::runnable::{Given, Runnable};
 
 /// A run that has been prepared: it leases the state it writes until it is dropped.
 pub struct Beside {
@@ -47,7 +48,8 @@ impl Engine {
                     .into(),
             ));
         }
-        let (runnable, returned, effects) = (Arc::clone(&program.runnable), program.returned, program.effects.clone());
+        let (runnable, returned, effects) =
+            (Arc::clone(&program.runnable), program.returned, program.effects.clone());
         let states = self.states_of(&runnable)?;
         let bound = self.bind_args(&runnable, args);
         self.settle();
@@ -130,7 +132,11 @@ impl Beside {
             })?;
             backend.sync()?;
         }
-        Ok(Made { runnable: Arc::clone(&self.runnable), outputs: self.outputs.clone(), returned: self.returned })
+        Ok(Made {
+            runnable: Arc::clone(&self.runnable),
+            outputs: self.outputs.clone(),
+            returned: self.returned,
+        })
     }
 }
 

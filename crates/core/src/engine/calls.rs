@@ -21,6 +21,8 @@ pub enum Operand {
 }
 
 /// What JavaScript knows of a tensor without asking again.
+// The flags are independent facts, not states of one machine.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Info {
     pub ty: Type,
@@ -41,9 +43,11 @@ impl Engine {
                 Operand::Number(value) => Some(Builder::new(self).number(value)?),
             });
         }
-        let row = api::API.get(code).ok_or_else(|| Error::Internal(format!("apply: no op has code {code}")))?;
+        let row =
+            api::API.get(code).ok_or_else(|| Error::Internal(format!("apply: no op has code {code}")))?;
         // Only tensors have producers; the node of a number may be gone after the call.
-        let source = nodes.first().copied().flatten().filter(|_| matches!(operands.first(), Some(Operand::Tensor(_))));
+        let source =
+            nodes.first().copied().flatten().filter(|_| matches!(operands.first(), Some(Operand::Tensor(_))));
         let path = self.path;
         let mut made = None;
         let handle = self.call(|b| {
@@ -54,6 +58,7 @@ impl Engine {
         if let (Some(node), Some(source)) = (made, source)
             && let Some((kind, axis)) = self.produces(row.name, source, attrs)
         {
+            let source = (kind != ProducerKind::Linear).then_some(source);
             let producer = Producer { kind, source, views: SmallVec::new(), axis, path };
             self.set_producer(node, producer);
         }
@@ -76,18 +81,24 @@ impl Engine {
         if let Some(trace) = &mut self.trace {
             trace.producers.insert(node, producer);
         } else if self.tape.get(node).producer.is_none() {
-            self.tape.retain(producer.source);
-            self.tape.get_mut(node).producer = Some(producer);
+            if let Some(source) = producer.source {
+                self.tape.retain(source);
+            }
+            self.tape.get_mut(node).producer = Some(Box::new(producer));
         }
     }
 
     /// Which op a prediction came from, its input as the prediction is viewed (for softmax only
     /// where the classes lie on `class_axis`), and the module that made it.
-    pub fn producer(&mut self, handle: Handle, class_axis: Option<i64>) -> Result<Option<(ProducerKind, Option<Handle>, u32)>> {
+    pub fn producer(
+        &mut self,
+        handle: Handle,
+        class_axis: Option<i64>,
+    ) -> Result<Option<(ProducerKind, Option<Handle>, u32)>> {
         let node = self.resolve(handle)?;
         let found = match &self.trace {
             Some(trace) => trace.producers.get(&node).cloned(),
-            None => self.tape.get(node).producer.clone(),
+            None => self.tape.get(node).producer.as_deref().cloned(),
         };
         let Some(producer) = found else { return Ok(None) };
         let rank = self.ty(node).shape.len();
@@ -101,10 +112,10 @@ impl Engine {
         if !fits {
             return Ok(Some((producer.kind, None, producer.path)));
         }
+        let Some(source) = producer.source else { return Ok(Some((producer.kind, None, producer.path))) };
         let views = producer.views.clone();
-        let logits = self.call(|b| {
-            views.iter().try_fold(producer.source, |node, view| b.push(Op::View(view.clone()), &[node]))
-        })?;
+        let logits = self
+            .call(|b| views.iter().try_fold(source, |node, view| b.push(Op::View(view.clone()), &[node])))?;
         Ok(Some((producer.kind, Some(logits), producer.path)))
     }
 
@@ -150,8 +161,16 @@ impl Engine {
             sequence: self.tape.next_sequence(),
             random: 0,
         };
-        let entry =
-            Entry { node, value, refs: 1, versions: SmallVec::new(), leaf: true, spent: false, producer: None, lent: None };
+        let entry = Entry {
+            node,
+            value,
+            refs: 1,
+            versions: SmallVec::new(),
+            leaf: true,
+            spent: false,
+            producer: None,
+            lent: None,
+        };
         let id = self.tape.insert(entry);
         self.pool.push(id);
         id
@@ -176,13 +195,16 @@ impl Engine {
             let mut step = 1;
             for &axis in order.iter().rev() {
                 let Some(&size) = ty.shape.get(axis) else {
-                    return Err(Error::Index(format!("Parameter: axis {axis} of a tensor with {} dims", ty.shape.len())));
+                    return Err(Error::Index(format!(
+                        "Parameter: axis {axis} of a tensor with {} dims",
+                        ty.shape.len()
+                    )));
                 };
                 layout.strides[axis] = step;
                 step *= size.max(1) as isize;
             }
         }
-        let storage = self.copy_to_layout(node, layout);
+        let storage = self.copy_to_layout(node, &layout);
         let result = storage.map(|storage| {
             let leaf = self.adopt_storage(storage, true);
             self.handle(leaf)
@@ -249,7 +271,8 @@ impl Engine {
                 return Ok(());
             }
             return Err(Error::Grad(
-                "requiresGrad: the tensor is the result of an operation; expected a leaf. Hint: use detach()".into(),
+                "requiresGrad: the tensor is the result of an operation; expected a leaf. Hint: use detach()"
+                    .into(),
             ));
         }
         if self.trace.is_some() {
@@ -274,7 +297,8 @@ impl Engine {
     pub fn assign(&mut self, target: Handle, value: Handle) -> Result<()> {
         let (node, source) = (self.resolve(target)?, self.resolve(value)?);
         let (to, from) = (self.ty(node).clone(), self.ty(source).clone());
-        let fits = crate::shape::broadcast("copyFrom", &to.shape, &from.shape).is_ok_and(|shape| shape == to.shape);
+        let fits =
+            crate::shape::broadcast("copyFrom", &to.shape, &from.shape).is_ok_and(|shape| shape == to.shape);
         if !fits {
             return Err(Error::Shape(format!(
                 "copyFrom: a tensor of shape {} into one of {}; expected a shape that broadcasts to it",

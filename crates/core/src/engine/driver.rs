@@ -23,17 +23,14 @@ impl Engine {
     /// The common part of a new node; takes the node's share of the random stream.
     fn new_node(&mut self, op: Op, inputs: &[NodeId], ty: Type, requires_grad: bool) -> Node {
         let share = if matches!(op, Op::Random(_)) { rng::blocks(ty.numel()) } else { 0 };
-        let (sequence, random) = match &mut self.trace {
-            Some(trace) => {
-                let at = trace.random_blocks;
-                trace.random_blocks += share;
-                (trace.nodes.len() as u64, at)
-            }
-            None => {
-                let at = self.stream.offset;
-                self.stream.offset += share;
-                (self.tape.next_sequence(), at)
-            }
+        let (sequence, random) = if let Some(trace) = &mut self.trace {
+            let at = trace.random_blocks;
+            trace.random_blocks += share;
+            (trace.nodes.len() as u64, at)
+        } else {
+            let at = self.stream.offset;
+            self.stream.offset += share;
+            (self.tape.next_sequence(), at)
         };
         self.counters.nodes += 1;
         Node {
@@ -67,12 +64,14 @@ impl Engine {
         let producer = match &node.op {
             Op::View(view) if !matches!(view, ViewOp::Detach) => {
                 let from = self.tape.get(inputs[0]);
-                from.producer.as_ref().map(|p| p.through(view, &from.node.ty.shape, &node.ty.shape))
+                from.producer.as_ref().map(|p| Box::new(p.through(view, &from.node.ty.shape, &node.ty.shape)))
             }
             _ => None,
         };
         let lent = match &node.op {
-            Op::View(_) => self.shares(inputs[0], &value).then(|| self.tape.get(inputs[0]).lent.clone()).flatten(),
+            Op::View(_) => {
+                self.shares(inputs[0], &value).then(|| self.tape.get(inputs[0]).lent.clone()).flatten()
+            }
             _ => None,
         };
         let mut versions = SmallVec::new();
@@ -84,7 +83,8 @@ impl Engine {
         if !requires_grad {
             node.inputs.clear();
         }
-        let entry = Entry { node, value, refs: 1, versions, leaf: !requires_grad, spent: false, producer, lent };
+        let entry =
+            Entry { node, value, refs: 1, versions, leaf: !requires_grad, spent: false, producer, lent };
         let id = self.tape.insert(entry);
         self.pool.push(id);
         Ok(id)
@@ -196,22 +196,20 @@ impl Driver for Engine {
     }
 
     fn enter_backward(&mut self, node: NodeId) -> Result<()> {
-        let (path, site, name) = match &self.trace {
-            Some(trace) => {
-                let n = &trace.nodes[node.0 as usize];
-                (n.path, n.site, n.op.name())
+        let (path, site, name) = if let Some(trace) = &self.trace {
+            let n = &trace.nodes[node.0 as usize];
+            (n.path, n.site, n.op.name())
+        } else {
+            let entry = self.tape.get(node);
+            if entry.spent {
+                return Err(Error::Grad(format!(
+                    "backward: a second pass reached {}, whose saved values the first pass has dropped; \
+                     expected a fresh forward pass. \
+                     Hint: call the first one as backward(undefined, {{ retainGraph: true }})",
+                    entry.node.op.name()
+                )));
             }
-            None => {
-                let entry = self.tape.get(node);
-                if entry.spent {
-                    return Err(Error::Grad(format!(
-                        "backward: a second pass reached {}, whose saved values the first pass has dropped; expected a fresh forward pass. \
-                         Hint: call the first one as backward(undefined, {{ retainGraph: true }})",
-                        entry.node.op.name()
-                    )));
-                }
-                (entry.node.path, entry.node.site, entry.node.op.name())
-            }
+            (entry.node.path, entry.node.site, entry.node.op.name())
         };
         if self.trace.is_none() {
             self.walked.push(node);

@@ -150,13 +150,24 @@ impl Engine {
                     Op::Input((views.len() - 1) as u32)
                 }
             };
-            nodes.push(Node { op, inputs: Inputs::new(), ty: entry.node.ty.clone(), sequence: at as u64, ..node.clone() });
+            nodes.push(Node {
+                op,
+                inputs: Inputs::new(),
+                ty: entry.node.ty.clone(),
+                sequence: at as u64,
+                ..node.clone()
+            });
         }
         let id = NodeId(nodes.len() as u32);
         let operands: Inputs = (0..inputs.len()).map(|i| NodeId(i as u32)).collect();
         nodes.push(Node { inputs: operands, random: 0, ..node.clone() });
-        let Lowered { plan, slots, scalars, mut outputs, origins, .. } =
-            lower(&Source { nodes: &nodes, inputs: &views, states: &[], outputs: &[(id, None)], separate: false })?;
+        let Lowered { plan, slots, scalars, mut outputs, origins, .. } = lower(&Source {
+            nodes: &nodes,
+            inputs: &views,
+            states: &[],
+            outputs: &[(id, None)],
+            separate: false,
+        })?;
         self.counters.prepared += 1;
         Ok(Ready {
             executable: self.backend.prepare(&plan)?,
@@ -168,7 +179,13 @@ impl Engine {
         })
     }
 
-    fn run_ready(&mut self, ready: &Ready, node: &Node, inputs: &[NodeId], out: Option<&Arc<Storage>>) -> Result<()> {
+    fn run_ready(
+        &mut self,
+        ready: &Ready,
+        node: &Node,
+        inputs: &[NodeId],
+        out: Option<&Arc<Storage>>,
+    ) -> Result<()> {
         let arena = self.arena.at_least(&self.backend, ready.arena_bytes)?;
         let mut tensors: SmallVec<[(&Arc<Storage>, usize); 3]> = SmallVec::new();
         let mut numbers: SmallVec<[f64; 3]> = SmallVec::new();
@@ -199,7 +216,8 @@ impl Engine {
         let gates = gates(tensors.iter().map(|&(storage, _)| storage));
         let _passes: Vec<_> = gates.iter().map(|gate| gate.visit()).collect();
         self.counters.eager_runs += 1;
-        let run = Run { bindings: &bindings, scalars: &scalars, seed: self.stream.seed, rng_offset: node.random };
+        let run =
+            Run { bindings: &bindings, scalars: &scalars, seed: self.stream.seed, rng_offset: node.random };
         self.backend.run(&ready.executable, &run).map_err(|fault| named(&ready.origins, fault))
     }
 
@@ -216,9 +234,10 @@ impl Engine {
             .iter()
             .map(|slot| match (slot, &source) {
                 (Slot::Arena, _) => Binding { buffer: arena, offset: 0 },
-                (Slot::Input(_), Value::Tensor { storage, view }) => {
-                    Binding { buffer: storage.buffer, offset: (view.offset - lead(view)) * storage.dtype.size() }
-                }
+                (Slot::Input(_), Value::Tensor { storage, view }) => Binding {
+                    buffer: storage.buffer,
+                    offset: (view.offset - lead(view)) * storage.dtype.size(),
+                },
                 _ => storage.binding(),
             })
             .collect();
@@ -249,7 +268,11 @@ impl Engine {
             Value::Tensor { view, .. } => Some(view.strides.clone()),
         };
         let state = (base.clone(), Some(storage.base.strides.clone()));
-        let key = Key { op: Op::Assign(place.clone()), ty: base.clone(), inputs: SmallVec::from_vec(vec![state, (ty.clone(), strides)]) };
+        let key = Key {
+            op: Op::Assign(place.clone()),
+            ty: base.clone(),
+            inputs: SmallVec::from_vec(vec![state, (ty.clone(), strides)]),
+        };
         // A view of the storage itself may overlap the place: its offset matters, so that plan is made anew.
         if !inside && let Some(ready) = self.cache.plans.get(&key) {
             return Ok(Arc::clone(ready));
@@ -276,7 +299,8 @@ impl Engine {
         };
         let nodes = [node(Op::State(0), &[], &base), value, node(Op::Assign(place.clone()), &[0, 1], &base)];
         let states = [(storage.dtype, storage.base.clone())];
-        let lowered = lower(&Source { nodes: &nodes, inputs: &views, states: &states, outputs: &[], separate: false })?;
+        let lowered =
+            lower(&Source { nodes: &nodes, inputs: &views, states: &states, outputs: &[], separate: false })?;
         self.counters.prepared += 1;
         let ready = Arc::new(Ready {
             executable: self.backend.prepare(&lowered.plan)?,
@@ -323,16 +347,17 @@ impl Engine {
     /// The elements in a storage of their own, row-major.
     pub(super) fn contiguous_copy(&mut self, node: NodeId) -> Result<Arc<Storage>> {
         let ty = self.tape.get(node).node.ty.clone();
-        self.copy_to_layout(node, View::contiguous(&ty.shape))
+        self.copy_to_layout(node, &View::contiguous(&ty.shape))
     }
 
     /// The elements in a storage of their own with a given dense layout.
-    pub(super) fn copy_to_layout(&mut self, node: NodeId, layout: View) -> Result<Arc<Storage>> {
+    pub(super) fn copy_to_layout(&mut self, node: NodeId, layout: &View) -> Result<Arc<Storage>> {
         let dtype = self.tape.get(node).node.ty.dtype;
         let storage = Storage::new(&self.backend, &self.meter, dtype, layout.clone())?;
         let ty = self.tape.get(node).node.ty.clone();
-        let target = self.adopt(Value::Tensor { storage: Arc::clone(&storage), view: layout.clone() }, ty, false);
-        self.write(target, node, &layout)?;
+        let target =
+            self.adopt(Value::Tensor { storage: Arc::clone(&storage), view: layout.clone() }, ty, false);
+        self.write(target, node, layout)?;
         Ok(storage)
     }
 }

@@ -60,10 +60,20 @@ impl Engine {
         self.finish_walk(path, site, result)
     }
 
-    fn walk(&mut self, y: Handle, gradient: Option<Handle>, targets: &[NodeId], retain: bool) -> Result<Vec<(NodeId, NodeId)>> {
+    fn walk(
+        &mut self,
+        y: Handle,
+        gradient: Option<Handle>,
+        targets: &[NodeId],
+        retain: bool,
+    ) -> Result<Vec<(NodeId, NodeId)>> {
         let y = self.resolve(y)?;
         if !self.requires_grad(y) {
-            let hint = if self.tracing() { "" } else { "; outputs of a jitted function are detached: call backward() inside it" };
+            let hint = if self.tracing() {
+                ""
+            } else {
+                "; outputs of a jitted function are detached: call backward() inside it"
+            };
             return Err(Error::Grad(format!(
                 "backward: the tensor depends on nothing that requires a gradient; expected the result of operations on parameters. \
                  Hint: set requiresGrad on a leaf, and do not compute under noGrad() or after detach(){hint}"
@@ -146,7 +156,7 @@ impl Engine {
         let grad = if own {
             grad
         } else {
-            let storage = self.copy_to_layout(grad, layout)?;
+            let storage = self.copy_to_layout(grad, &layout)?;
             self.adopt_storage(storage, false)
         };
         self.tape.retain(grad);

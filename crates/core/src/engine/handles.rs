@@ -51,7 +51,8 @@ impl Handles {
         let generation = (handle / SLOT_SIZE).floor();
         let at = handle - generation * SLOT_SIZE - 1.0;
         let slot = self.slots.get(at as usize)?;
-        (at >= 0.0 && f64::from(slot.generation) == generation && slot.target.is_some()).then_some(at as usize)
+        (at >= 0.0 && f64::from(slot.generation) == generation && slot.target.is_some())
+            .then_some(at as usize)
     }
 
     pub fn get(&self, handle: Handle) -> Result<Target> {
@@ -109,7 +110,7 @@ mod tests {
         let mut handles = Handles::default();
         for _ in 0..1 << GENERATION_BITS {
             let handle = handles.insert(Target::Eager(NodeId(0)));
-            assert!(handle < 2f64.powi(53));
+            assert!(handle < 9_007_199_254_740_992.0);
             handles.remove(handle);
         }
         let next = handles.insert(Target::Eager(NodeId(0)));

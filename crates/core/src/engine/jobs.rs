@@ -78,10 +78,15 @@ impl Engine {
             let node = self.resolve(handle)?;
             let ty = self.tape.get(node).node.ty.clone();
             let Some(&rows) = ty.shape.first() else {
-                return Err(Error::Shape("fit: a 0-d tensor; expected a first axis that counts the examples".into()));
+                return Err(Error::Shape(
+                    "fit: a 0-d tensor; expected a first axis that counts the examples".into(),
+                ));
             };
             if count.is_some_and(|n| n != rows) {
-                return Err(Error::Shape(format!("fit: {rows} examples beside {}; expected equally many", count.unwrap_or(0))));
+                return Err(Error::Shape(format!(
+                    "fit: {rows} examples beside {}; expected equally many",
+                    count.unwrap_or(0)
+                )));
             }
             count = Some(rows);
             let bound = match self.value(node) {

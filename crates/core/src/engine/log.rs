@@ -94,8 +94,13 @@ impl Engine {
         let describe = |record: &Record| {
             let site = self.names.get(record.site);
             let path = self.names.get(record.path);
-            let place = [path, site].iter().filter(|t| !t.is_empty()).copied().collect::<Vec<_>>().join(" at ");
-            if place.is_empty() { record.op.name().to_owned() } else { format!("{} ({place})", record.op.name()) }
+            let place =
+                [path, site].iter().filter(|t| !t.is_empty()).copied().collect::<Vec<_>>().join(" at ");
+            if place.is_empty() {
+                record.op.name().to_owned()
+            } else {
+                format!("{} ({place})", record.op.name())
+            }
         };
         let is_number = |r: &&Record| matches!(r.op, Op::Const(_));
         let mut t = traced.iter().filter(|r| !is_number(r));
@@ -104,15 +109,27 @@ impl Engine {
             match (t.next(), e.next()) {
                 (Some(x), Some(y)) => {
                     if x.op != y.op || x.ty != y.ty {
-                        return Some(format!("op {at} was {} in the trace and is {} now", describe(x), describe(y)));
+                        return Some(format!(
+                            "op {at} was {} in the trace and is {} now",
+                            describe(x),
+                            describe(y)
+                        ));
                     }
-                    let now: Vec<u64> = y.outside.iter().copied().filter(|id| !arguments.contains(id)).collect();
+                    let now: Vec<u64> =
+                        y.outside.iter().copied().filter(|id| !arguments.contains(id)).collect();
                     if now != x.outside {
-                        return Some(format!("op {at}, {}, reads another tensor than in the trace", describe(y)));
+                        return Some(format!(
+                            "op {at}, {}, reads another tensor than in the trace",
+                            describe(y)
+                        ));
                     }
                 }
-                (Some(x), None) => return Some(format!("op {at}, {}, does not happen any more", describe(x))),
-                (None, Some(y)) => return Some(format!("op {at}, {}, did not happen in the trace", describe(y))),
+                (Some(x), None) => {
+                    return Some(format!("op {at}, {}, does not happen any more", describe(x)));
+                }
+                (None, Some(y)) => {
+                    return Some(format!("op {at}, {}, did not happen in the trace", describe(y)));
+                }
                 (None, None) => break,
             }
         }

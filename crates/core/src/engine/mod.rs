@@ -3,8 +3,8 @@
 //! A call resolves its handles to nodes of the current graph, lets the Builder append, and turns
 //! the result into a handle. Nodes made on the way are let go when the call ends.
 
-mod beside;
 mod anomaly;
+mod beside;
 mod calls;
 mod driver;
 mod execute;
@@ -16,6 +16,7 @@ mod log;
 mod optimizer;
 mod program;
 mod reading;
+mod runnable;
 mod tape;
 mod trace;
 mod verify;
@@ -26,13 +27,14 @@ use std::sync::atomic::Ordering;
 
 pub use beside::{Beside, Made};
 pub use calls::{Info, Operand};
+pub use explain::{ExplainRow, Explanation};
 pub use gradient::Grad;
 pub use handles::Handle;
 pub use jobs::{JobSpec, PhaseSpec};
 pub use optimizer::{OptimizerId, OptimizerSpec};
-pub use explain::{ExplainRow, Explanation};
-pub use program::{Given, ProgramId, RunArg, Runnable};
+pub use program::{ProgramId, RunArg};
 pub use reading::Reading;
+pub use runnable::{Given, Runnable};
 pub use tape::ProducerKind;
 pub use trace::{ArgSpec, TraceOptions};
 
@@ -43,12 +45,13 @@ use crate::rng::Stream;
 use crate::storage::{Meter, Value};
 use execute::Cache;
 use handles::{Handles, Target};
+use log::Log;
 use optimizer::Optimizer;
-use program::{Arena, Program};
+use program::Program;
+use runnable::Arena;
 use tape::Tape;
 use trace::Trace;
 use verify::Verify;
-use log::Log;
 
 /// Texts that nodes refer to by number: module paths and source lines. 0 is the empty text.
 pub struct Names {
@@ -299,10 +302,12 @@ impl Engine {
                 self.check_lent(node)?;
                 Ok(node)
             }
-            Target::Traced(id, _) if self.trace.as_ref().is_some_and(|t| t.id == id) => Err(Error::Trace(format!(
-                "{op}: the tensor is computed inside a jitted function and has no value yet; \
+            Target::Traced(id, _) if self.trace.as_ref().is_some_and(|t| t.id == id) => {
+                Err(Error::Trace(format!(
+                    "{op}: the tensor is computed inside a jitted function and has no value yet; \
                  expected a tensor with a value. Hint: return it from the function and read the result"
-            ))),
+                )))
+            }
             Target::Traced(..) => Err(escaped()),
         }
     }

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use smallvec::SmallVec;
 
 use super::gradient::{Grad, lost};
-use super::program::{ScalarSource, busy, lock};
+use super::program::busy;
+use super::runnable::{ScalarSource, lock};
 use super::{Engine, Handle};
 use crate::composite::optimizer::{self, OptimizerKind};
 use crate::dtype::Weak;
@@ -99,9 +100,10 @@ impl Engine {
         }
         self.settle();
         let steps = vec![0; params.len()];
-        let names = spec.group_of.iter().map(|&group| {
-            optimizer::states(spec.kind, optimizer::structure(spec.kind, &spec.groups[group]))
-        });
+        let names = spec
+            .group_of
+            .iter()
+            .map(|&group| optimizer::states(spec.kind, optimizer::structure(spec.kind, &spec.groups[group])));
         let names = names.collect();
         let numbers = Mutex::new(Numbers { groups: spec.groups, group_of: spec.group_of, steps });
         let made = Optimizer { shared: Arc::new(Shared { kind: spec.kind, numbers }), params, states, names };
@@ -115,7 +117,12 @@ impl Engine {
     }
 
     /// State tensors in the layout of their parameter, so that one walk over memory updates all.
-    fn optimizer_states(&mut self, kind: OptimizerKind, hypers: &[f64], param: NodeId) -> Result<SmallVec<[NodeId; 3]>> {
+    fn optimizer_states(
+        &mut self,
+        kind: OptimizerKind,
+        hypers: &[f64],
+        param: NodeId,
+    ) -> Result<SmallVec<[NodeId; 3]>> {
         let ty = self.ty(param).clone();
         let layout = match self.value(param) {
             Value::Tensor { storage, view } if storage.base == *view => storage.base.clone(),
@@ -125,7 +132,7 @@ impl Engine {
         let mut nodes = SmallVec::new();
         for initial in optimizer::initial_states(kind, structure, hypers) {
             let fill = Builder::new(self).full(&ty.shape, initial, ty.dtype)?;
-            let storage = self.copy_to_layout(fill, layout.clone())?;
+            let storage = self.copy_to_layout(fill, &layout)?;
             nodes.push(self.adopt_storage(storage, false));
         }
         Ok(nodes)
@@ -149,7 +156,13 @@ impl Engine {
     }
 
     /// Reads a hyperparameter, or writes it and returns the new value.
-    pub fn optimizer_hyper(&mut self, id: OptimizerId, group: usize, index: usize, value: Option<f64>) -> Result<f64> {
+    pub fn optimizer_hyper(
+        &mut self,
+        id: OptimizerId,
+        group: usize,
+        index: usize,
+        value: Option<f64>,
+    ) -> Result<f64> {
         if value.is_some() && self.trace.is_some() {
             return Err(Error::Trace(
                 "optimizer: a hyperparameter was written inside a jitted function, where it would happen once; expected it outside. \
@@ -158,11 +171,9 @@ impl Engine {
             ));
         }
         let mut numbers = self.optimizer(id)?.shared.lock();
-        let slot = numbers
-            .groups
-            .get_mut(group)
-            .and_then(|g| g.get_mut(index))
-            .ok_or_else(|| Error::Internal(format!("optimizer: no hyperparameter {index} in group {group}")))?;
+        let slot = numbers.groups.get_mut(group).and_then(|g| g.get_mut(index)).ok_or_else(|| {
+            Error::Internal(format!("optimizer: no hyperparameter {index} in group {group}"))
+        })?;
         if let Some(value) = value {
             *slot = value;
         }
@@ -212,7 +223,8 @@ impl Engine {
 
     fn step_all(&mut self, id: OptimizerId) -> Result<()> {
         let optimizer = self.optimizer(id)?;
-        let (shared, params, states) = (Arc::clone(&optimizer.shared), optimizer.params.clone(), optimizer.states.clone());
+        let (shared, params, states) =
+            (Arc::clone(&optimizer.shared), optimizer.params.clone(), optimizer.states.clone());
         if self.trace.is_none() {
             for &param in &params {
                 let leased = match self.value(param) {
@@ -233,7 +245,14 @@ impl Engine {
         Ok(())
     }
 
-    fn step_one(&mut self, id: OptimizerId, shared: &Arc<Shared>, at: usize, param: NodeId, states: &[NodeId]) -> Result<()> {
+    fn step_one(
+        &mut self,
+        id: OptimizerId,
+        shared: &Arc<Shared>,
+        at: usize,
+        param: NodeId,
+        states: &[NodeId],
+    ) -> Result<()> {
         let tracing = self.trace.is_some();
         let node = if tracing { self.capture(param)? } else { param };
         let grad = if tracing {
@@ -263,8 +282,15 @@ impl Engine {
         for &state in states {
             inputs.push(if tracing { self.capture(state)? } else { state });
         }
-        let updated =
-            optimizer::update(&mut Builder::new(self), shared.kind, structure, node, grad, &inputs, &scalars)?;
+        let updated = optimizer::update(
+            &mut Builder::new(self),
+            shared.kind,
+            structure,
+            node,
+            grad,
+            &inputs,
+            &scalars,
+        )?;
         for (&state, &value) in inputs.iter().zip(&updated.states) {
             self.assign_node(state, value)?;
         }

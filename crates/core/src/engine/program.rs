@@ -1,27 +1,25 @@
 //! Programs: what a trace becomes, and how it runs on the JavaScript thread.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, MutexGuard, PoisonError};
 
 use smallvec::SmallVec;
 
 use super::anomaly::Watched;
 use super::execute::gates;
 use super::gradient::Grad;
-use super::optimizer::Shared;
+use super::log;
+use super::runnable::{Bump, Given, Runnable, ScalarSource, StateRef};
 use super::tape::Entry;
 use super::trace::{Leaf, Trace, TraceOptions};
 use super::verify::Records;
-use super::log;
 use super::{Engine, Handle, OptimizerId};
-use crate::backend::{Backend, Binding, BufferId, Executable, Fault, Run};
+use crate::backend::{Binding, Executable};
 use crate::error::{Error, Result};
 use crate::graph::{Driver, Inputs, Node, NodeId, Type};
 use crate::op::{Number, Op};
-use crate::pass::{Lowered, Origin, Slot, Source, lower};
-use crate::plan::Plan;
-use crate::rng::Stream;
+use crate::pass::{Lowered, Source, lower};
 use crate::shape::{View, show};
 use crate::storage::{Storage, Value};
 
@@ -32,169 +30,14 @@ const COPIED_OUTPUT_BYTES: usize = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ProgramId(pub u32);
 
+/// A storage and the byte at which a tensor begins in it.
+pub type Placed = (Arc<Storage>, usize);
+
 /// An argument of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RunArg {
     Tensor(Handle),
     Number(f64),
-}
-
-/// Where a run-time scalar comes from.
-#[derive(Clone, Debug)]
-pub enum ScalarSource {
-    Const(f64),
-    /// The n-th numeric argument.
-    Arg(usize),
-    /// A scalar of the n-th parameter update.
-    Update { bump: usize, index: usize },
-}
-
-/// A scratch buffer that grows to what the largest plan needs.
-#[derive(Default)]
-pub struct Arena {
-    held: Option<(Arc<dyn Backend>, BufferId, usize)>,
-}
-
-impl Arena {
-    pub fn at_least(&mut self, backend: &Arc<dyn Backend>, bytes: usize) -> Result<BufferId> {
-        if let Some((_, buffer, size)) = &self.held
-            && *size >= bytes
-        {
-            return Ok(*buffer);
-        }
-        let size = bytes.max(4096);
-        let buffer = backend.alloc(size)?;
-        self.release();
-        self.held = Some((Arc::clone(backend), buffer, size));
-        Ok(buffer)
-    }
-
-    fn release(&mut self) {
-        if let Some((backend, buffer, _)) = self.held.take() {
-            backend.free(buffer);
-        }
-    }
-}
-
-impl Drop for Arena {
-    fn drop(&mut self) {
-        self.release();
-    }
-}
-
-/// A state of a program.
-#[derive(Clone)]
-pub enum StateRef {
-    Storage(Arc<Storage>),
-    /// Whatever storage holds the gradient of this leaf when the program begins.
-    GradOf(NodeId),
-}
-
-/// A parameter update in a program: its optimizer's shared numbers and the parameter's index.
-#[derive(Clone)]
-pub struct Bump {
-    pub shared: Arc<Shared>,
-    pub param: usize,
-}
-
-/// The part of a program that can run on any thread.
-pub struct Runnable {
-    pub backend: Arc<dyn Backend>,
-    pub executable: Executable,
-    /// Where values that are not finite are searched for: the program step by step.
-    pub watched: Option<Watched>,
-    pub plan: Plan,
-    pub slots: Vec<Slot>,
-    pub scalars: Vec<ScalarSource>,
-    pub bumps: Vec<Bump>,
-    pub states: Vec<StateRef>,
-    pub written: Vec<u32>,
-    pub inputs: Vec<Type>,
-    pub outputs: Vec<(Type, View)>,
-    pub random_blocks: u64,
-    pub origins: Vec<Origin>,
-    /// Module paths of the origins, since names belong to the engine's thread.
-    pub paths: Vec<Arc<str>>,
-    /// Source lines of the origins.
-    pub sites: Vec<Arc<str>>,
-}
-
-/// What one run is given.
-pub struct Given<'a> {
-    pub inputs: &'a [Binding],
-    pub numbers: &'a [f64],
-    pub states: &'a [Arc<Storage>],
-    pub outputs: &'a [Binding],
-    pub arena: BufferId,
-    pub stream: Stream,
-}
-
-impl Runnable {
-    /// Runs once. Step counts of the updated parameters go up when the run succeeded.
-    pub fn run(&self, given: &Given<'_>) -> Result<()> {
-        let bindings: SmallVec<[Binding; 32]> = self
-            .slots
-            .iter()
-            .map(|slot| match *slot {
-                Slot::Arena => Binding { buffer: given.arena, offset: 0 },
-                Slot::Input(n) => given.inputs[n as usize],
-                Slot::State(n) => given.states[n as usize].binding(),
-                Slot::Output(n) => given.outputs[n as usize],
-            })
-            .collect();
-        let updates = self.update_scalars();
-        let scalars: SmallVec<[f64; 64]> = self
-            .scalars
-            .iter()
-            .map(|source| match *source {
-                ScalarSource::Const(value) => value,
-                ScalarSource::Arg(n) => given.numbers[n],
-                ScalarSource::Update { bump, index } => updates[bump][index],
-            })
-            .collect();
-        let run =
-            Run { bindings: &bindings, scalars: &scalars, seed: given.stream.seed, rng_offset: given.stream.offset };
-        match &self.watched {
-            Some(watched) => watched.run(self, &run)?,
-            None => self.backend.run(&self.executable, &run).map_err(|fault| self.named(fault))?,
-        }
-        for &state in &self.written {
-            given.states[state as usize].written();
-        }
-        for bump in &self.bumps {
-            bump.shared.lock().steps[bump.param] += 1;
-        }
-        Ok(())
-    }
-
-    fn update_scalars(&self) -> SmallVec<[SmallVec<[f64; 8]>; 8]> {
-        let mut out: SmallVec<[SmallVec<[f64; 8]>; 8]> = SmallVec::new();
-        let mut last: Option<(*const Shared, usize, u64)> = None;
-        for bump in &self.bumps {
-            let numbers = bump.shared.lock();
-            let key = (Arc::as_ptr(&bump.shared), numbers.group_of[bump.param], numbers.steps[bump.param] + 1);
-            // Parameters of one group are in step nearly always: their scalars are computed once.
-            let values = match (out.last(), last) {
-                (Some(values), Some(earlier)) if earlier == key => values.clone(),
-                _ => bump.shared.scalars(&numbers, bump.param),
-            };
-            last = Some(key);
-            out.push(values);
-        }
-        out
-    }
-
-    pub(super) fn named(&self, fault: Fault) -> Error {
-        let Some(origin) = self.origins.get(fault.origin as usize) else { return fault.error };
-        let error = if fault.error.message().starts_with(origin.name.as_str()) {
-            fault.error
-        } else {
-            fault.error.within(&origin.name)
-        };
-        let error = error.within(&self.paths[fault.origin as usize]);
-        let site = &self.sites[fault.origin as usize];
-        if site.is_empty() { error } else { error.at(site) }
-    }
 }
 
 /// A program with what belongs to the engine's thread.
@@ -291,7 +134,11 @@ impl Engine {
     }
 
     /// What happens to gradients; those that stay become outputs.
-    fn effects(&mut self, roots: &mut Vec<(NodeId, Option<View>)>, options: TraceOptions) -> Result<Vec<(NodeId, Effect)>> {
+    fn effects(
+        &mut self,
+        roots: &mut Vec<(NodeId, Option<View>)>,
+        options: TraceOptions,
+    ) -> Result<Vec<(NodeId, Effect)>> {
         let trace = self.trace.as_ref().ok_or_else(|| Error::Internal("jit: no trace is open".into()))?;
         let grads = trace.grads.clone();
         let mut effects = Vec::new();
@@ -323,10 +170,22 @@ impl Engine {
     fn lower_trace(&self, trace: &Trace, roots: &[(NodeId, Option<View>)]) -> Result<Lowered> {
         let inputs: Vec<View> = trace.inputs.iter().map(|ty| View::contiguous(&ty.shape)).collect();
         let states: Vec<_> = trace.states.iter().map(|s| (s.storage.dtype, s.storage.base.clone())).collect();
-        lower(&Source { nodes: &trace.nodes, inputs: &inputs, states: &states, outputs: roots, separate: self.anomaly })
+        lower(&Source {
+            nodes: &trace.nodes,
+            inputs: &inputs,
+            states: &states,
+            outputs: roots,
+            separate: self.anomaly,
+        })
     }
 
-    fn runnable(&self, trace: &Trace, lowered: Lowered, executable: Executable, roots: &[(NodeId, Option<View>)]) -> Runnable {
+    fn runnable(
+        &self,
+        trace: &Trace,
+        lowered: Lowered,
+        executable: Executable,
+        roots: &[(NodeId, Option<View>)],
+    ) -> Runnable {
         let scalars = lowered
             .scalars
             .iter()
@@ -395,7 +254,12 @@ impl Engine {
             None => !present,
         });
         let flags = program.flags.iter().all(|&(node, flag)| self.tape.get(node).node.requires_grad == flag);
-        grads && flags && program.structures.iter().all(|&(o, group, structure)| self.structure_of(o, group) == Some(structure))
+        grads
+            && flags
+            && program
+                .structures
+                .iter()
+                .all(|&(o, group, structure)| self.structure_of(o, group) == Some(structure))
     }
 
     /// Runs a program; `Error::GuardMiss` where it has to be traced again (nothing has run then).
@@ -432,13 +296,21 @@ impl Engine {
             .collect()
     }
 
-    fn run_with(&mut self, id: ProgramId, runnable: &Runnable, args: &[RunArg], states: &[Arc<Storage>]) -> Result<Vec<Handle>> {
+    fn run_with(
+        &mut self,
+        id: ProgramId,
+        runnable: &Runnable,
+        args: &[RunArg],
+        states: &[Arc<Storage>],
+    ) -> Result<Vec<Handle>> {
         let (inputs, numbers) = self.bind_args(runnable, args)?;
         self.remember_arguments(id, &inputs);
         let outputs = self.output_storages(id, runnable)?;
         let arena = self.arena.at_least(&self.backend, runnable.plan.arena_bytes)?;
-        let bindings: SmallVec<[Binding; 4]> =
-            inputs.iter().map(|(storage, offset)| Binding { buffer: storage.buffer, offset: *offset }).collect();
+        let bindings: SmallVec<[Binding; 4]> = inputs
+            .iter()
+            .map(|(storage, offset)| Binding { buffer: storage.buffer, offset: *offset })
+            .collect();
         let targets: SmallVec<[Binding; 4]> = outputs.iter().map(|storage| storage.binding()).collect();
         {
             let gates = gates(states.iter().chain(inputs.iter().map(|(storage, _)| storage)));
@@ -461,7 +333,11 @@ impl Engine {
     }
 
     /// Arguments as storages with byte offsets: tensors in place where they are contiguous.
-    pub(super) fn bind_args(&mut self, runnable: &Runnable, args: &[RunArg]) -> Result<(Vec<(Arc<Storage>, usize)>, Vec<f64>)> {
+    pub(super) fn bind_args(
+        &mut self,
+        runnable: &Runnable,
+        args: &[RunArg],
+    ) -> Result<(Vec<Placed>, Vec<f64>)> {
         let mut inputs: Vec<(Arc<Storage>, usize)> = Vec::new();
         let mut numbers = Vec::new();
         for arg in args {
@@ -518,7 +394,12 @@ impl Engine {
     }
 
     /// Gradients, lent outputs and handles after a run.
-    fn after_run(&mut self, id: ProgramId, runnable: &Runnable, outputs: Vec<Arc<Storage>>) -> Result<Vec<Handle>> {
+    fn after_run(
+        &mut self,
+        id: ProgramId,
+        runnable: &Runnable,
+        outputs: Vec<Arc<Storage>>,
+    ) -> Result<Vec<Handle>> {
         let program = self.program(id)?;
         let (effects, returned) = (program.effects.clone(), program.returned);
         let lends: Vec<bool> = program.lent.iter().map(Option::is_some).collect();
@@ -586,9 +467,4 @@ pub(super) fn busy(op: &str) -> Error {
         "{op}: fit() is training these parameters; expected no other training of them at the same time. \
          Hint: await the promise of the running fit() first, or abort it"
     ))
-}
-
-/// Locks a mutex whose data stays valid when a holder panicked.
-pub(super) fn lock<T>(mutex: &std::sync::Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -23,8 +23,8 @@ pub enum ProducerKind {
 #[derive(Clone, Debug)]
 pub struct Producer {
     pub kind: ProducerKind,
-    /// Input of the op.
-    pub source: NodeId,
+    /// Input of the op; `None` where no loss asks for it, so that a linear layer does not keep its input alive.
+    pub source: Option<NodeId>,
     /// Views taken of the output since.
     pub views: SmallVec<[ViewOp; 2]>,
     /// The axis of the classes in the viewed output; `None` where a view cut through it.
@@ -69,7 +69,8 @@ pub struct Entry {
     pub leaf: bool,
     /// Whether `backward()` has dropped what the node had saved.
     pub spent: bool,
-    pub producer: Option<Producer>,
+    /// Boxed: few tensors have one, and a million small tensors should stay small.
+    pub producer: Option<Box<Producer>>,
     /// The run of a program in whose output buffer the value lies: valid while the program's
     /// count of runs is still this one.
     pub lent: Option<(Arc<AtomicU64>, u64)>,
@@ -102,8 +103,8 @@ impl Tape {
         for &input in &entry.node.inputs {
             self.retain(input);
         }
-        if let Some(producer) = &entry.producer {
-            self.retain(producer.source);
+        if let Some(source) = entry.producer.as_ref().and_then(|p| p.source) {
+            self.retain(source);
         }
         self.live += 1;
         if let Some(at) = self.free.pop() {
@@ -130,7 +131,7 @@ impl Tape {
             }
             let entry = self.entries[id.0 as usize].take().expect("it was just read");
             pending.extend(entry.node.inputs.iter().copied());
-            pending.extend(entry.producer.map(|p| p.source));
+            pending.extend(entry.producer.and_then(|p| p.source));
             self.free.push(id.0);
             self.live -= 1;
             gone.push(id);

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::gradient::{Grad, lost};
-use super::program::ScalarSource;
+use super::runnable::ScalarSource;
 use super::tape::Producer;
 use super::{Engine, Handle};
 use crate::dtype::{DType, Weak};
@@ -17,9 +17,14 @@ use crate::storage::{Storage, Value};
 /// An argument of a traced function.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ArgSpec {
-    Tensor { ty: Type, requires_grad: bool },
+    Tensor {
+        ty: Type,
+        requires_grad: bool,
+    },
     /// Its value is given with each call; whether it is integral is part of the program's key.
-    Number { integral: bool },
+    Number {
+        integral: bool,
+    },
 }
 
 /// How a trace becomes a program.
@@ -93,12 +98,16 @@ pub struct Trace {
 
 impl Trace {
     pub fn is_current(&self, node: NodeId) -> bool {
-        self.roots[node.0 as usize].is_none_or(|root| root.version == self.states[root.state as usize].version)
+        self.roots[node.0 as usize]
+            .is_none_or(|root| root.version == self.states[root.state as usize].version)
     }
 
     pub fn is_leaf(&self, node: NodeId) -> bool {
         let n = &self.nodes[node.0 as usize];
-        !n.requires_grad || n.inputs.is_empty() || self.leaf_of.contains_key(&node) || self.own_leaves.contains(&node)
+        !n.requires_grad
+            || n.inputs.is_empty()
+            || self.leaf_of.contains_key(&node)
+            || self.own_leaves.contains(&node)
             || self.history.contains(&node)
     }
 
@@ -356,7 +365,9 @@ impl Engine {
                 Ok(trace.states[root.state as usize].storage.base.clone())
             }
             Op::View(op) => op.apply(&self.view_of_state(n.inputs[0])?).ok_or_else(|| {
-                Error::Shape("copyFrom: the target is a reshaped copy; expected a view of the tensor itself".into())
+                Error::Shape(
+                    "copyFrom: the target is a reshaped copy; expected a view of the tensor itself".into(),
+                )
             }),
             _ => Err(Error::Internal("assign: the target is not a view of a state".into())),
         }

@@ -57,7 +57,8 @@ impl Engine {
         };
         let log = self.log.take().unwrap_or_default();
         let difference = self.difference(&verify, &log, eager, traced);
-        let after = verify.after.as_ref().ok_or_else(|| Error::Internal("verify: the run is missing".into()))?;
+        let after =
+            verify.after.as_ref().ok_or_else(|| Error::Internal("verify: the run is missing".into()))?;
         let restored = self.restore(verify.program, after);
         self.drop_snapshot(verify.before);
         if let Some(after) = verify.after {
@@ -85,7 +86,13 @@ impl Engine {
         result
     }
 
-    fn difference(&mut self, verify: &Verify, log: &Log, eager: &[Handle], traced: &[Handle]) -> Result<Option<String>> {
+    fn difference(
+        &mut self,
+        verify: &Verify,
+        log: &Log,
+        eager: &[Handle],
+        traced: &[Handle],
+    ) -> Result<Option<String>> {
         let records = Arc::clone(&self.program(verify.program)?.records);
         let arguments = self.program(verify.program)?.arguments.clone();
         if let Some(text) = self.log_difference(&records, log, &arguments) {
@@ -101,7 +108,8 @@ impl Engine {
             }
         }
         let now = self.snapshot(verify.program)?;
-        let after = verify.after.as_ref().ok_or_else(|| Error::Internal("verify: the run is missing".into()))?;
+        let after =
+            verify.after.as_ref().ok_or_else(|| Error::Internal("verify: the run is missing".into()))?;
         let states = now.states.iter().zip(&after.states);
         let same = states.clone().all(|((s, a), (_, b))| same_bits(a, b, s.dtype));
         let drawn = now.stream == after.stream;

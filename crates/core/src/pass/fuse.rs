@@ -53,7 +53,8 @@ impl Group {
 
     pub fn is_full(&self) -> bool {
         // A node adds at most three loads, three scalars and itself; stores come on top.
-        self.instrs.len() + 7 > MAX_INSTRS || self.ins.len() + self.outs.len() + self.members.len().min(4) + 3 > MAX_OPERANDS
+        self.instrs.len() + 7 > MAX_INSTRS
+            || self.ins.len() + self.outs.len() + self.members.len().min(4) + 3 > MAX_OPERANDS
     }
 
     pub fn reg(&self, node: NodeId) -> Option<u16> {

@@ -9,8 +9,8 @@ use crate::op::{Op, ViewOp};
 use crate::pass::fuse::{Group, Region};
 use crate::pass::memory::{Lifetime, pack};
 use crate::pass::order::{Order, order};
-use crate::plan::{Cut, Epilogue, Expr, Instr, Kernel, Operand, Plan, Step};
-use crate::shape::{Dims, View};
+use crate::plan::{Expr, Instr, Kernel, Operand, Plan, Step};
+use crate::shape::View;
 
 /// What is lowered: nodes, how the outside lies in memory, and what has to come out.
 pub struct Source<'a> {
@@ -58,33 +58,33 @@ pub struct Lowered {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
+pub(super) enum Kind {
     Temp,
     Bound(Slot),
 }
 
-struct Buf {
-    kind: Kind,
+pub(super) struct Buf {
+    pub(super) kind: Kind,
     bytes: usize,
     first: usize,
     last: usize,
 }
 
 #[derive(Clone)]
-enum Place {
+pub(super) enum Place {
     /// A run-time scalar.
     Scalar(u32),
     Memory(Region),
 }
 
-struct Lowering<'a> {
-    source: &'a Source<'a>,
-    order: Order,
-    places: Vec<Option<Place>>,
+pub(super) struct Lowering<'a> {
+    pub(super) source: &'a Source<'a>,
+    pub(super) order: Order,
+    pub(super) places: Vec<Option<Place>>,
     /// Nodes that an epilogue has taken over.
-    absorbed: Vec<bool>,
-    group: Option<Group>,
-    bufs: Vec<Buf>,
+    pub(super) absorbed: Vec<bool>,
+    pub(super) group: Option<Group>,
+    pub(super) bufs: Vec<Buf>,
     steps: Vec<Step>,
     scalars: Vec<NodeId>,
     origins: Vec<Origin>,
@@ -118,11 +118,11 @@ pub fn lower(source: &Source<'_>) -> Result<Lowered> {
         }
     }
     lowering.flush();
-    lowering.finish()
+    Ok(lowering.finish())
 }
 
 impl Lowering<'_> {
-    fn get(&self, id: NodeId) -> &Node {
+    pub(super) fn get(&self, id: NodeId) -> &Node {
         &self.source.nodes[id.0 as usize]
     }
 
@@ -146,7 +146,8 @@ impl Lowering<'_> {
             Op::Leaf => return Err(Error::Internal("lower: a leaf without a value".into())),
             Op::View(view) => self.view(id, inputs[0], &view),
             Op::Cast(_) if self.is_literal(inputs[0]) => {
-                self.places[id.0 as usize] = self.places[inputs[0].0 as usize].clone();
+                let place = self.places[inputs[0].0 as usize].clone();
+                self.places[id.0 as usize] = place;
             }
             op if op.is_elementwise() => self.elementwise(id, &op, &inputs),
             Op::Assign(view) => self.assign(id, inputs[0], inputs[1], &view),
@@ -174,13 +175,13 @@ impl Lowering<'_> {
         })
     }
 
-    fn temp(&mut self, dtype: DType, view: View) -> Region {
+    pub(super) fn temp(&mut self, dtype: DType, view: View) -> Region {
         let bytes = view.numel() * dtype.size();
         self.bufs.push(Buf { kind: Kind::Temp, bytes, first: usize::MAX, last: 0 });
         Region { buf: self.bufs.len() - 1, dtype, view }
     }
 
-    fn emit(&mut self, kernel: Kernel, ins: &[Region], outs: &[Region], name: &str, at: NodeId) {
+    pub(super) fn emit(&mut self, kernel: Kernel, ins: &[Region], outs: &[Region], name: &str, at: NodeId) {
         let step = self.steps.len();
         for region in ins.iter().chain(outs) {
             let buf = &mut self.bufs[region.buf];
@@ -190,7 +191,8 @@ impl Lowering<'_> {
         let operand =
             |r: &Region| Operand { slot: r.buf as u32, dtype: r.dtype, base: 0, view: r.view.clone() };
         let node = self.get(at);
-        let origin = Origin { name: name.to_owned(), path: node.path, site: node.site, gradient_of: node.gradient_of };
+        let origin =
+            Origin { name: name.to_owned(), path: node.path, site: node.site, gradient_of: node.gradient_of };
         self.origins.push(origin);
         self.steps.push(Step {
             kernel,
@@ -213,13 +215,12 @@ impl Lowering<'_> {
             .iter()
             .find(|(r, out)| *r == reg && out.view == layout && self.bufs[out.buf].kind == Kind::Temp)
             .map(|(_, out)| out.clone());
-        let region = match stored {
-            Some(region) => region,
-            None => {
-                let region = self.temp(dtype, layout);
-                self.group.as_mut()?.outs.push((reg, region.clone()));
-                region
-            }
+        let region = if let Some(region) = stored {
+            region
+        } else {
+            let region = self.temp(dtype, layout);
+            self.group.as_mut()?.outs.push((reg, region.clone()));
+            region
         };
         self.places[id.0 as usize] = Some(Place::Memory(region.clone()));
         Some(region)
@@ -235,7 +236,7 @@ impl Lowering<'_> {
     }
 
     /// A node's memory, written.
-    fn read(&mut self, id: NodeId) -> Region {
+    pub(super) fn read(&mut self, id: NodeId) -> Region {
         let region = self.region(id);
         if self.group.as_ref().is_some_and(|g| g.writes(region.buf)) {
             self.flush();
@@ -243,12 +244,12 @@ impl Lowering<'_> {
         region
     }
 
-    fn read_contiguous(&mut self, id: NodeId) -> Region {
+    pub(super) fn read_contiguous(&mut self, id: NodeId) -> Region {
         let region = self.read(id);
         self.contiguous(region, id)
     }
 
-    fn contiguous(&mut self, region: Region, at: NodeId) -> Region {
+    pub(super) fn contiguous(&mut self, region: Region, at: NodeId) -> Region {
         if region.view.is_contiguous() {
             return region;
         }
@@ -264,7 +265,7 @@ impl Lowering<'_> {
         region
     }
 
-    fn emit_fill(&mut self, index: u32, region: &Region, at: NodeId) {
+    pub(super) fn emit_fill(&mut self, index: u32, region: &Region, at: NodeId) {
         let expr = Expr {
             instrs: vec![Instr::Scalar { index, dtype: region.dtype }],
             outs: SmallVec::from_slice(&[0]),
@@ -301,7 +302,9 @@ impl Lowering<'_> {
     fn elementwise(&mut self, id: NodeId, op: &Op, inputs: &[NodeId]) {
         let shape = self.get(id).ty.shape.clone();
         if self.group.as_ref().is_some_and(|g| {
-            g.shape != shape || g.is_full() || inputs.iter().any(|&i| g.reg(i).is_none() && self.pending(g, i))
+            g.shape != shape
+                || g.is_full()
+                || inputs.iter().any(|&i| g.reg(i).is_none() && self.pending(g, i))
         }) {
             self.flush();
         }
@@ -324,7 +327,7 @@ impl Lowering<'_> {
     }
 
     /// Whether memory that a node lies in is still to be written by the group.
-    fn pending(&self, group: &Group, id: NodeId) -> bool {
+    pub(super) fn pending(&self, group: &Group, id: NodeId) -> bool {
         matches!(&self.places[id.0 as usize], Some(Place::Memory(region)) if group.writes(region.buf))
     }
 
@@ -344,7 +347,7 @@ impl Lowering<'_> {
     }
 
     /// Emits the open group: whatever is read outside of it gets memory.
-    fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         let Some(group) = &self.group else { return };
         let needed: Vec<NodeId> = group
             .members()
@@ -414,266 +417,16 @@ impl Lowering<'_> {
         self.places[id.0 as usize] = Some(Place::Memory(target));
     }
 
-    // Kernels with memory of their own.
-
-    fn out(&mut self, id: NodeId) -> Region {
+    pub(super) fn out(&mut self, id: NodeId) -> Region {
         let ty = self.get(id).ty.clone();
         let region = self.temp(ty.dtype, View::contiguous(&ty.shape));
         self.places[id.0 as usize] = Some(Place::Memory(region.clone()));
         region
     }
 
-    fn matmul(&mut self, id: NodeId, a: NodeId, b: NodeId) {
-        let (a, b) = (self.read(a), self.read(b));
-        let (a, b) = (self.batched(a, id), self.batched(b, id));
-        let (last, epilogue, bias) =
-            if self.source.separate { (id, Epilogue::default(), None) } else { self.epilogue(id) };
-        let mut ins = vec![a, b];
-        ins.extend(bias);
-        let out = self.out(last);
-        if last != id {
-            self.places[id.0 as usize] = None;
-        }
-        let mut flat = out.clone();
-        let rank = flat.view.rank();
-        let (m, n) = (flat.view.shape[rank - 2], flat.view.shape[rank - 1]);
-        let batch = flat.view.shape[..rank - 2].iter().product();
-        flat.view = View::contiguous(&[batch, m, n]);
-        let mut name = String::from("matmul");
-        if epilogue.bias {
-            name.push_str(" add");
-        }
-        if epilogue.relu {
-            name.push_str(" relu");
-        }
-        self.emit(Kernel::MatMul(epilogue), &ins, &[flat], &name, id);
-    }
-
-    /// An operand as `[batch, rows, cols]`.
-    fn batched(&mut self, region: Region, at: NodeId) -> Region {
-        let shape = &region.view.shape;
-        let rank = shape.len();
-        let batch: usize = shape[..rank - 2].iter().product();
-        let target = [batch, shape[rank - 2], shape[rank - 1]];
-        if rank == 2 {
-            let mut view = region.view.clone();
-            view.shape.insert(0, 1);
-            view.strides.insert(0, 0);
-            return Region { view, ..region };
-        }
-        // Only the batch axes are merged: the strides of rows and columns are free.
-        let lead = View { shape: shape[..rank - 2].into(), strides: region.view.strides[..rank - 2].into(), offset: 0 };
-        if let Some(merged) = lead.reshape(&target[..1]) {
-            let mut view = region.view.clone();
-            view.shape = target[..].into();
-            view.strides = [merged.strides[0], region.view.strides[rank - 2], region.view.strides[rank - 1]][..].into();
-            return Region { view, ..region };
-        }
-        let copy = self.contiguous(region, at);
-        Region { view: View::contiguous(&target), ..copy }
-    }
-
-    /// What can be done to a matmul's elements before they are stored: a bias that is added to
-    /// each row, then relu, where nothing else reads what lies between.
-    fn epilogue(&mut self, id: NodeId) -> (NodeId, Epilogue, Option<Region>) {
-        let mut last = id;
-        let mut epilogue = Epilogue::default();
-        let mut bias = None;
-        if let Some((add, region)) = self.bias_of(id) {
-            self.absorbed[add.0 as usize] = true;
-            epilogue.bias = true;
-            bias = Some(region);
-            last = add;
-        }
-        if let Some(relu) = self.only_reader(last)
-            && matches!(self.get(relu).op, Op::Unary(crate::ops::table::UnaryOp::Relu))
-        {
-            self.absorbed[relu.0 as usize] = true;
-            epilogue.relu = true;
-            last = relu;
-        }
-        (last, epilogue, bias)
-    }
-
-    fn only_reader(&self, id: NodeId) -> Option<NodeId> {
-        match self.order.readers[id.0 as usize][..] {
-            [reader] if !self.order.is_root[id.0 as usize] => Some(reader),
-            _ => None,
-        }
-    }
-
-    fn bias_of(&mut self, id: NodeId) -> Option<(NodeId, Region)> {
-        let add = self.only_reader(id)?;
-        let node = self.get(add);
-        if !matches!(node.op, Op::Binary(crate::ops::table::BinaryOp::Add)) || node.ty.shape != self.get(id).ty.shape {
-            return None;
-        }
-        let other = *node.inputs.iter().find(|&&i| i != id)?;
-        if self.group.as_ref().is_some_and(|g| self.pending(g, other)) {
-            return None;
-        }
-        // The bias may be named by views that come after the matmul; they cost nothing to resolve now.
-        let region = self.early_view(other)?;
-        let rank = region.view.rank();
-        if rank == 0 || region.view.strides[..rank - 1].iter().zip(&region.view.shape).any(|(&s, &n)| s != 0 && n != 1) {
-            return None;
-        }
-        let view = View {
-            shape: region.view.shape[rank - 1..].into(),
-            strides: region.view.strides[rank - 1..].into(),
-            offset: region.view.offset,
-        };
-        Some((add, Region { view, ..region }))
-    }
-
-    /// The memory of a node that is there already, or that is a chain of views of such a node.
-    fn early_view(&self, id: NodeId) -> Option<Region> {
-        match &self.places[id.0 as usize] {
-            Some(Place::Memory(region)) if !self.group.as_ref().is_some_and(|g| g.writes(region.buf)) => {
-                Some(region.clone())
-            }
-            None => {
-                let node = self.get(id);
-                let Op::View(op) = &node.op else { return self.early_leaf(id) };
-                let inner = self.early_view(node.inputs[0])?;
-                Some(Region { view: op.apply(&inner.view)?, ..inner })
-            }
-            _ => None,
-        }
-    }
-
-    /// A state or input that the walk has not reached yet.
-    fn early_leaf(&self, id: NodeId) -> Option<Region> {
-        let (slot, view) = match self.get(id).op {
-            Op::State(n) => (Slot::State(n), &self.source.states[n as usize].1),
-            Op::Input(n) => (Slot::Input(n), &self.source.inputs[n as usize]),
-            _ => return None,
-        };
-        let buf = self.bufs.iter().position(|b| b.kind == Kind::Bound(slot))?;
-        if self.group.as_ref().is_some_and(|g| g.writes(buf)) {
-            return None;
-        }
-        Some(Region { buf, dtype: self.get(id).ty.dtype, view: view.clone() })
-    }
-
-    fn kernel(&mut self, id: NodeId, op: &Op, inputs: &[NodeId]) -> Result<()> {
-        let name = op.name();
-        match op {
-            Op::Reduce { op, first, count } => {
-                let x = self.read_contiguous(inputs[0]);
-                let rank = x.view.rank();
-                let cut = if first + count == rank { Cut::Lanes } else { Cut::Chain };
-                let (x, out) = (folded(&x, *first, *count), self.out(id));
-                let out = folded(&out, *first, *count);
-                self.emit(Kernel::Reduce { op: *op, cut }, &[x], &[out], name, id);
-            }
-            Op::Arg { op, axis } => {
-                let x = self.read_contiguous(inputs[0]);
-                let (x, out) = (folded(&x, *axis, 1), self.out(id));
-                self.emit(Kernel::Arg(*op), &[x], &[folded(&out, *axis, 1)], name, id);
-            }
-            Op::Concat { axis } => self.concat(id, *axis, inputs),
-            Op::Pad { before, .. } => {
-                let out = self.out(id);
-                if let Some(Place::Scalar(index)) = self.places[inputs[1].0 as usize] {
-                    self.emit_fill(index, &out, id);
-                } else {
-                    let value = self.read(inputs[1]);
-                    let view = value.view.expand(&out.view.shape);
-                    self.emit(Kernel::Copy, &[Region { view, ..value }], std::slice::from_ref(&out), name, id);
-                }
-                let mut view = out.view.clone();
-                for (axis, &start) in before.iter().enumerate() {
-                    view = view.slice(axis, start, self.get(inputs[0]).ty.shape[axis], 1);
-                }
-                self.copy_into(inputs[0], Region { view, ..out }, name, id);
-            }
-            Op::Gather { axis } => {
-                let (x, index) = (self.read_contiguous(inputs[0]), self.read_contiguous(inputs[1]));
-                let out = self.out(id);
-                self.emit(Kernel::Gather { axis: *axis }, &[x, index], &[out], name, id);
-            }
-            Op::IndexSelect { axis } => {
-                let (x, index) = (self.read_contiguous(inputs[0]), self.read_contiguous(inputs[1]));
-                let out = self.out(id);
-                self.emit(Kernel::IndexSelect, &[folded(&x, *axis, 1), index], &[folded(&out, *axis, 1)], name, id);
-            }
-            Op::ScatterAdd { axis } | Op::IndexAdd { axis } => {
-                let (index, source) = (self.read_contiguous(inputs[1]), self.read_contiguous(inputs[2]));
-                let out = self.out(id);
-                self.copy_into(inputs[0], out.clone(), name, id);
-                if matches!(op, Op::ScatterAdd { .. }) {
-                    self.emit(Kernel::ScatterAdd { axis: *axis }, &[index, source], &[out], name, id);
-                } else {
-                    let (source, out) = (folded(&source, *axis, 1), folded(&out, *axis, 1));
-                    self.emit(Kernel::IndexAdd, &[index, source], &[out], name, id);
-                }
-            }
-            Op::CheckNonZero => {
-                let x = self.read_contiguous(inputs[0]);
-                self.emit(Kernel::CheckNonZero, std::slice::from_ref(&x), &[], name, id);
-                self.places[id.0 as usize] = Some(Place::Memory(x));
-            }
-            Op::Random(dist) => {
-                let offset = self.get(id).random;
-                let out = self.out(id);
-                self.emit(Kernel::Random { dist: *dist, offset }, &[], &[out], name, id);
-            }
-            Op::Composite(composite) => {
-                let x = self.read_contiguous(inputs[0]);
-                let out = self.out(id);
-                let (x, out) = (rows(&x), rows(&out));
-                self.emit(Kernel::Composite(*composite), &[x], &[out], name, id);
-            }
-            _ => return Err(Error::Internal(format!("lower: no kernel for {name}"))),
-        }
-        Ok(())
-    }
-
-    /// Checks indices as soon as they are there, so that a bad one stops the run before a write.
-    fn checks(&mut self, index: NodeId) {
-        let mut done: SmallVec<[usize; 2]> = SmallVec::new();
-        for at in 0..self.order.checks.len() {
-            let (checked, reader) = self.order.checks[at];
-            let node = self.get(reader);
-            let (Op::Gather { axis } | Op::IndexSelect { axis } | Op::ScatterAdd { axis } | Op::IndexAdd { axis }) = node.op
-            else {
-                continue;
-            };
-            let size = self.get(node.inputs[0]).ty.shape[axis];
-            if checked != index || done.contains(&size) {
-                continue;
-            }
-            done.push(size);
-            let name = node.op.name();
-            let region = self.read_contiguous(index);
-            self.emit(Kernel::CheckIndex { size }, &[region], &[], name, reader);
-        }
-    }
-
-    fn concat(&mut self, id: NodeId, axis: usize, inputs: &[NodeId]) {
-        let out = self.out(id);
-        let mut start = 0;
-        for &input in inputs {
-            let len = self.get(input).ty.shape[axis];
-            let view = out.view.slice(axis, start, len, 1);
-            self.copy_into(input, Region { view, ..out.clone() }, "concat", id);
-            start += len;
-        }
-    }
-
-    fn copy_into(&mut self, input: NodeId, target: Region, name: &str, at: NodeId) {
-        if let Some(Place::Scalar(index)) = self.places[input.0 as usize] {
-            self.emit_fill(index, &target, at);
-        } else {
-            let source = self.read(input);
-            self.emit(Kernel::Copy, &[source], &[target], name, at);
-        }
-    }
-
     // From virtual buffers to slots.
 
-    fn finish(mut self) -> Result<Lowered> {
+    fn finish(mut self) -> Lowered {
         let mut outputs = Vec::new();
         for (n, (id, wanted)) in self.source.outputs.iter().enumerate() {
             let region = self.region(*id);
@@ -685,7 +438,8 @@ impl Lowering<'_> {
                 }
                 None => View::contiguous(&region.view.shape),
             };
-            let whole = region.view == layout && self.bufs[region.buf].bytes == layout.numel() * region.dtype.size();
+            let whole =
+                region.view == layout && self.bufs[region.buf].bytes == layout.numel() * region.dtype.size();
             if whole && self.bufs[region.buf].kind == Kind::Temp {
                 self.bufs[region.buf].kind = slot;
             } else {
@@ -700,7 +454,11 @@ impl Lowering<'_> {
             .collect();
         let lifetimes: Vec<Lifetime> = temps
             .iter()
-            .map(|&i| Lifetime { bytes: self.bufs[i].bytes, first: self.bufs[i].first, last: self.bufs[i].last })
+            .map(|&i| Lifetime {
+                bytes: self.bufs[i].bytes,
+                first: self.bufs[i].first,
+                last: self.bufs[i].last,
+            })
             .collect();
         let (offsets, arena_bytes) = pack(&lifetimes);
         let mut slots = vec![Slot::Arena];
@@ -720,26 +478,6 @@ impl Lowering<'_> {
             }
         }
         let plan = Plan { steps: self.steps, slots: slots.len(), scalars: self.scalars.len(), arena_bytes };
-        Ok(Lowered { plan, slots, scalars: self.scalars, outputs, origins: self.origins, written: self.written })
+        Lowered { plan, slots, scalars: self.scalars, outputs, origins: self.origins, written: self.written }
     }
-}
-
-/// A contiguous tensor as `[outer, len, inner]` around a run of axes.
-fn folded(region: &Region, first: usize, count: usize) -> Region {
-    let shape = &region.view.shape;
-    let dims: Dims = SmallVec::from_slice(&[
-        shape[..first].iter().product(),
-        shape[first..first + count].iter().product(),
-        shape[first + count..].iter().product(),
-    ]);
-    let view = View { offset: region.view.offset, ..View::contiguous(&dims) };
-    Region { view, ..region.clone() }
-}
-
-/// A contiguous tensor as `[rows, len]`.
-fn rows(region: &Region) -> Region {
-    let shape = &region.view.shape;
-    let (last, lead) = shape.split_last().expect("composites work along the last axis");
-    let view = View { offset: region.view.offset, ..View::contiguous(&[lead.iter().product(), *last]) };
-    Region { view, ..region.clone() }
 }

@@ -58,7 +58,11 @@ mod tests {
     #[test]
     fn lifetimes_that_meet_never_overlap() {
         let lifetimes: Vec<Lifetime> = (0..60)
-            .map(|i| Lifetime { bytes: 1 + (i * 7919) % 500, first: (i * 31) % 40, last: (i * 31) % 40 + (i * 17) % 9 })
+            .map(|i| Lifetime {
+                bytes: 1 + (i * 7919) % 500,
+                first: (i * 31) % 40,
+                last: (i * 31) % 40 + (i * 17) % 9,
+            })
             .collect();
         let (offsets, size) = pack(&lifetimes);
         for (i, a) in lifetimes.iter().enumerate() {

@@ -1,8 +1,10 @@
 //! From a graph to a plan. Every rewrite here is exact to the bit: `order` leaves out what nothing
-//! needs and brings index checks forward, `lower` turns nodes into steps and fuses elementwise
-//! chains and matmul epilogues on the way, `memory` packs the temporaries into one arena.
+//! needs and brings index checks forward, `lower` turns nodes into steps (`kernels`) and fuses
+//! elementwise chains (`fuse`) and matmul epilogues (`epilogue`) on the way, `memory` packs the temporaries into one arena.
 
+mod epilogue;
 mod fuse;
+mod kernels;
 mod lower;
 mod memory;
 mod order;

@@ -73,7 +73,8 @@ fn regressor(e: &mut Engine) -> Training {
 
 /// Large enough for several threads and chunks of sums; batched products, norms and softmax.
 fn wide(e: &mut Engine) -> Training {
-    let params = vec![param(e, &[130, 48], &noise(130 * 48, 12)), param(e, &[4, 48, 20], &noise(4 * 48 * 20, 13))];
+    let params =
+        vec![param(e, &[130, 48], &noise(130 * 48, 12)), param(e, &[4, 48, 20], &noise(4 * 48 * 20, 13))];
     let data = vec![tensor(e, &[4, 1500, 130], &noise(4 * 1500 * 130, 14))];
     Training {
         params,
