@@ -10,15 +10,23 @@ type Collect = (options?: { type: 'minor' | 'major'; execution?: 'sync' }) => vo
 
 const MiB = 2 ** 20
 
-/** How much may be allocated between two sweeps at least and at most, in bytes. */
-const LEAST = 128 * MiB
-const MOST = Math.max(LEAST, Math.min(4096 * MiB, totalmem() / 8))
+/** How much may be allocated between two sweeps at least, in bytes. */
+const LEAST = 48 * MiB
 
-/** The share of the time that sweeps may take before they become rarer. */
+/** How much at most where minor collections suffice: they are cheap, and what they keep small is the resident set. */
+const MOST_MINOR = 64 * MiB
+
+/** How much at most where full collections are needed, whose time grows with the user's heap. */
+const MOST_FULL = Math.max(LEAST, Math.min(1024 * MiB, totalmem() / 8))
+
+/** The share of the time that collections may take before sweeps become rarer. */
 const BUDGET = 0.05
 
 /** The share of a round that a minor collection has to free, else a full one follows. */
 const ENOUGH = 0.5
+
+/** The weight of the last round in the running mean of that time. */
+const RECENT = 0.25
 
 let collect: Collect | null | undefined
 
@@ -38,33 +46,44 @@ function collector(): Collect | null {
 }
 
 let headroom = LEAST
+/** What the last sweep left. */
 let floor = 0
+let share = 0
 let lastEnd = performance.now()
+native.pressure(headroom)
 
 /** Frees the tensors that nothing in JavaScript refers to any more; called when the addon asks for it. */
 export function relieve(): void {
-  const start = performance.now()
-  const before = native.pressure(NaN)
-  collector()?.({ type: 'minor' })
+  const before = native.pressure(Number.NaN)
+  let collecting = collected('minor')
   native.sweep()
-  let load = native.pressure(NaN)
-  // What a round may hold legitimately is what the last one left; above that something old may be dead.
-  if (before - load < ENOUGH * (before - floor)) {
-    collector()?.()
+  let load = native.pressure(Number.NaN)
+  // A round ends where the last one ended, unless the user keeps more; otherwise something old may be dead.
+  const insufficient = before - load < ENOUGH * (before - floor)
+  if (insufficient) {
+    collecting += collected('major')
     native.sweep()
-    load = native.pressure(NaN)
+    load = native.pressure(Number.NaN)
   }
   floor = load
   const end = performance.now()
-  adapt((end - start) / Math.max(end - lastEnd, 1e-3))
+  share += RECENT * (collecting / Math.max(end - lastEnd, 1e-3) - share)
   lastEnd = end
+  adapt(insufficient ? MOST_FULL : MOST_MINOR)
   io[Io.pressure] = 0
   native.pressure(load + headroom)
 }
 
-function adapt(share: number): void {
-  if (share > BUDGET) headroom = Math.min(headroom * 2, MOST)
-  else if (share < BUDGET / 8) headroom = Math.max(headroom / 2, LEAST)
+/** Collects garbage; returns how long it took. The polls that follow cost as much per tensor however rare they are. */
+function collected(type: 'minor' | 'major'): number {
+  const start = performance.now()
+  collector()?.({ type })
+  return performance.now() - start
+}
+
+function adapt(most: number): void {
+  if (share > BUDGET) headroom = Math.max(LEAST, Math.min(headroom * 1.5, most))
+  else if (share < BUDGET / 4) headroom = Math.max(headroom / 1.5, LEAST)
 }
 
 /** What {@link memory} reports. */

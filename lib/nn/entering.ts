@@ -7,6 +7,7 @@ export const moduleBrand: unique symbol = Symbol.for('neuroxide.module') as neve
 /** What entering needs of a module. */
 export interface Entered extends Holder {
   namedModules(): [name: string, module: Entered][]
+  /** @internal */
   runHooked(plain: (...inputs: unknown[]) => unknown, inputs: unknown[]): unknown
 }
 

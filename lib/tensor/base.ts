@@ -89,8 +89,8 @@ export abstract class TensorBase<S extends Shape = Shape, D extends DType = DTyp
     }
   }
 
-  /** @internal */
-  constructor(key: typeof internal) {
+  /** Tensors are made by functions such as `tensor` and `zeros`. */
+  protected constructor(key: typeof internal) {
     if (key !== internal)
       throw new ValueError(
         'Tensor: the constructor was called; expected a function that creates tensors. Use tensor(values), zeros(shape) or the like.',
@@ -183,8 +183,8 @@ export function detachHandle(tensor: TensorBase): Handle {
 let TensorClass: new (key: typeof internal) => Tensor
 
 /** Told once by the module that defines the class. */
-export function setTensorClass(Class: new (key: typeof internal) => Tensor): void {
-  TensorClass = Class
+export function setTensorClass(Class: unknown): void {
+  TensorClass = Class as typeof TensorClass
 }
 
 /** A tensor without a handle, to be given one by {@link adopt}. */

@@ -1,4 +1,14 @@
-import { GradError, grad, isGradEnabled, noGrad, ShapeError, tensor, valueAndGrad, zeros, type Tensor } from 'neuroxide'
+import {
+  GradError,
+  grad,
+  isGradEnabled,
+  noGrad,
+  ShapeError,
+  tensor,
+  valueAndGrad,
+  zeros,
+  type Tensor,
+} from 'neuroxide'
 import { describe, expect, test } from 'vitest'
 
 const leaf = (values: number[]): Tensor<[number], 'f32'> => tensor(values, { requiresGrad: true })
@@ -156,7 +166,9 @@ describe('grad', () => {
 
   test('names what is not reached', () => {
     const [x, other] = [leaf([1]), leaf([2])]
-    expect(() => grad(x.sum(), [x, other])).toThrow('grad: the tensor does not depend on entry 1 of shape [1]')
+    expect(() => grad(x.sum(), [x, other])).toThrow(
+      'grad: the tensor does not depend on entry 1 of shape [1]',
+    )
     expect(() => grad(3 as never, [x])).toThrow('grad: 3 to differentiate; expected a tensor.')
   })
 })
@@ -178,7 +190,9 @@ describe('valueAndGrad', () => {
     const [, [dx]] = noGrad(() => valueAndGrad((x: Tensor) => x.square().sum())(x))
     expect(dx.toArray()).toEqual([6])
     expect(x.grad).toBeNull()
-    expect(() => valueAndGrad((x: Tensor) => x.sum())(tensor([1], { dtype: 'i32' }))).toThrow('an argument of i32')
+    expect(() => valueAndGrad((x: Tensor) => x.sum())(tensor([1], { dtype: 'i32' }))).toThrow(
+      'an argument of i32',
+    )
     expect(() => valueAndGrad((x: Tensor) => x.sum())(1 as never)).toThrow('valueAndGrad: 1 as argument')
   })
 })

@@ -1,4 +1,16 @@
-import { F, isTensor, jit, manualSeed, noGrad, rand, ShapeError, tensor, TraceError, zeros, type Tensor } from 'neuroxide'
+import {
+  F,
+  isTensor,
+  jit,
+  manualSeed,
+  noGrad,
+  rand,
+  ShapeError,
+  tensor,
+  TraceError,
+  zeros,
+  type Tensor,
+} from 'neuroxide'
 import { describe, expect, test, vi } from 'vitest'
 
 describe('arguments', () => {
@@ -37,8 +49,14 @@ describe('arguments', () => {
   })
 
   test('arrays and records nest', () => {
-    const f = jit((batch: { x: Tensor; ys: Tensor[] }, k: { scale: Tensor }) => F.stack([batch.x, ...batch.ys]).sum(0).mul(k.scale))
-    expect(f({ x: tensor([1]), ys: [tensor([2]), tensor([3])] }, { scale: 2 as never }).toArray()).toEqual([12])
+    const f = jit((batch: { x: Tensor; ys: Tensor[] }, k: { scale: Tensor }) =>
+      F.stack([batch.x, ...batch.ys])
+        .sum(0)
+        .mul(k.scale),
+    )
+    expect(f({ x: tensor([1]), ys: [tensor([2]), tensor([3])] }, { scale: 2 as never }).toArray()).toEqual([
+      12,
+    ])
     expect(f({ x: tensor([1]), ys: [tensor([2])] }, { scale: 3 as never }).toArray()).toEqual([9])
     expect(f.traces).toBe(2)
   })
@@ -56,23 +74,31 @@ describe('arguments', () => {
     }
     const f = jit((x: Tensor, scale: Scale) => x.mul(scale.by))
     const [two, three] = [new Scale(2), new Scale(3)]
-    expect([f(tensor([1]), two), f(tensor([1]), three), f(tensor([2]), two)].map((t) => t.toArray())).toEqual([[2], [3], [4]])
+    expect([f(tensor([1]), two), f(tensor([1]), three), f(tensor([2]), two)].map((t) => t.toArray())).toEqual(
+      [[2], [3], [4]],
+    )
     expect(f.traces).toBe(2)
   })
 
   test('static numbers are JavaScript numbers inside, traced once per value', () => {
     const f = jit((x: Tensor, k: number) => (k > 1 ? x.mul(k) : x), { static: ['k'] })
-    expect([f(tensor([2]), 3), f(tensor([2]), 1), f(tensor([5]), 3)].map((t) => t.toArray())).toEqual([[6], [2], [15]])
+    expect([f(tensor([2]), 3), f(tensor([2]), 1), f(tensor([5]), 3)].map((t) => t.toArray())).toEqual([
+      [6],
+      [2],
+      [15],
+    ])
     expect(f.traces).toBe(2)
     const g = jit((x: Tensor, options: { k: number }) => x.mul(options.k + 1), { static: ['k'] })
     expect(g(tensor([2]), { k: 2 }).toArray()).toEqual([6])
-    expect(() => jit((x: Tensor) => x, { static: ['x'] })(tensor([1]))).toThrow('the argument x is static and a tensor')
+    expect(() => jit((x: Tensor) => x, { static: ['x'] })(tensor([1]))).toThrow(
+      'the argument x is static and a tensor',
+    )
   })
 
   test('a number used as a number names the way out', () => {
     const f = jit((x: Tensor, k: number) => (k > 1 ? x : x.neg()))
     expect(() => f(tensor([1]), 2)).toThrow(TraceError)
-    expect(() => f(tensor([1]), 2)).toThrow("the argument k was used as a JavaScript number")
+    expect(() => f(tensor([1]), 2)).toThrow('the argument k was used as a JavaScript number')
     expect(() => f(tensor([1]), 2)).toThrow("jit(fn, { static: ['k'] })")
   })
 
@@ -102,7 +128,10 @@ describe('arguments', () => {
 describe('results', () => {
   test('keep their structure', () => {
     const f = jit((x: Tensor) => ({ sum: x.sum(), list: [x.mul(2), 'text', 3], same: x, nothing: null }))
-    for (const values of [[1, 2], [3, 4]]) {
+    for (const values of [
+      [1, 2],
+      [3, 4],
+    ]) {
       const x = tensor(values)
       const { sum, list, same, nothing } = f(x)
       expect(sum.item()).toBe((values[0] as number) + (values[1] as number))
@@ -155,21 +184,28 @@ describe('results', () => {
 
 describe('a trace', () => {
   test('refuses to read', () => {
-    for (const read of [
+    const reads: ((x: Tensor) => unknown)[] = [
       (x: Tensor) => x.sum().item(),
       (x: Tensor) => x.toArray(),
       (x: Tensor) => x.toTypedArray(),
       (x: Tensor) => Number(x.sum()),
-    ]) {
+    ]
+    for (const read of reads) {
       expect(() => jit(read)(tensor([1]))).toThrow(TraceError)
     }
     const outside = tensor([1])
-    expect(() => jit((x: Tensor) => x.mul(outside.item()))(tensor([1]))).toThrow(/item: the value of a tensor was asked for/)
+    expect(() => jit((x: Tensor) => x.mul(outside.item()))(tensor([1]))).toThrow(
+      /item: the value of a tensor was asked for/,
+    )
   })
 
   test('refuses async functions', () => {
-    expect(() => jit(async (x: Tensor) => x)).toThrow('jit: an AsyncFunction; expected a synchronous function.')
-    expect(() => jit((x: Tensor) => Promise.resolve(x))(tensor([1]))).toThrow('expected a synchronous function')
+    expect(() => jit(async (x: Tensor) => x)).toThrow(
+      'jit: an AsyncFunction; expected a synchronous function.',
+    )
+    expect(() => jit((x: Tensor) => Promise.resolve(x))(tensor([1]))).toThrow(
+      'expected a synchronous function',
+    )
     expect(() => jit(3 as never)).toThrow('jit: 3; expected a function.')
   })
 
@@ -177,13 +213,16 @@ describe('a trace', () => {
     const w = tensor([1], { requiresGrad: true })
     const target = zeros([1])
     let fail = true
-    const f = jit((x: Tensor) => {
-      w.mul(x).sum().backward()
-      target.copyFrom(x)
-      const noise = rand([1])
-      if (fail) throw new Error('stop')
-      return noise
-    }, { keepGrads: true })
+    const f = jit(
+      (x: Tensor) => {
+        w.mul(x).sum().backward()
+        target.copyFrom(x)
+        const noise = rand([1])
+        if (fail) throw new Error('stop')
+        return noise
+      },
+      { keepGrads: true },
+    )
     manualSeed(1)
     const expected = rand([1]).toArray()
     manualSeed(1)
@@ -208,10 +247,13 @@ describe('a trace', () => {
 
   test('an escaped tensor cannot be read', () => {
     const escaped: Tensor[] = []
-    jit((x: Tensor) => {
-      escaped.push(x.mul(2))
-      return x.add(1)
-    }, { verify: false })(tensor([1]))
+    jit(
+      (x: Tensor) => {
+        escaped.push(x.mul(2))
+        return x.add(1)
+      },
+      { verify: false },
+    )(tensor([1]))
     expect(() => escaped[0]?.toArray()).toThrow(/made inside a jitted function and was not returned/)
   })
 })

@@ -22,7 +22,14 @@ test('a vector', () => {
 })
 
 test('a matrix and three axes', () => {
-  expect(String(tensor([[1, -2], [30, 4]]))).toMatchInlineSnapshot(`
+  expect(
+    String(
+      tensor([
+        [1, -2],
+        [30, 4],
+      ]),
+    ),
+  ).toMatchInlineSnapshot(`
     "tensor([[ 1, -2],
             [30,  4]], f32[2, 2])"
   `)
@@ -36,7 +43,9 @@ test('a matrix and three axes', () => {
 })
 
 test('NaN and infinities', () => {
-  expect(String(tensor([NaN, 1, -Infinity]))).toMatchInlineSnapshot(`"tensor([      NaN,         1, -Infinity], f32[3])"`)
+  expect(String(tensor([NaN, 1, -Infinity]))).toMatchInlineSnapshot(
+    `"tensor([      NaN,         1, -Infinity], f32[3])"`,
+  )
   expect(String(tensor([NaN, 1.5]))).toMatchInlineSnapshot(`"tensor([   NaN, 1.5000], f32[2])"`)
   expect(String(tensor(NaN))).toBe('tensor(NaN, f32)')
 })
@@ -72,7 +81,14 @@ test('of a million elements only the edges are read', () => {
 })
 
 test('a view', () => {
-  expect(String(tensor([[1, 2], [3, 4]]).transpose())).toMatchInlineSnapshot(`
+  expect(
+    String(
+      tensor([
+        [1, 2],
+        [3, 4],
+      ]).transpose(),
+    ),
+  ).toMatchInlineSnapshot(`
     "tensor([[1, 3],
             [2, 4]], f32[2, 2])"
   `)

@@ -53,7 +53,7 @@ describe('tensor', () => {
     expect(() => tensor([1.5], { dtype: 'i32' })).toThrow('1.5 as i32; expected an integer')
     expect(() => tensor([256], { dtype: 'u8' })).toThrow('256 as u8; expected an integer from 0 to 255')
     expect(() => tensor([NaN], { dtype: 'i32' })).toThrow('NaN as i32')
-    expect(() => tensor([1], { dtype: 'f16' as never })).toThrow("\"f16\" as dtype; expected one of 'bool'")
+    expect(() => tensor([1], { dtype: 'f16' as never })).toThrow('"f16" as dtype; expected one of \'bool\'')
   })
 
   test('rows of different length are named', () => {
@@ -66,7 +66,9 @@ describe('tensor', () => {
     expect(() => tensor(['a'] as never)).toThrow('"a" at [0]; expected a tensor, a number')
     expect(() => tensor([tensor(1)] as never)).toThrow('Join tensors with stack or concat')
     expect(() => tensor(undefined as never)).toThrow('undefined; expected a tensor')
-    expect(() => tensor({} as never)).toThrow('A tensor that was cloned or sent to a worker is no tensor any more')
+    expect(() => tensor({} as never)).toThrow(
+      'A tensor that was cloned or sent to a worker is no tensor any more',
+    )
   })
 
   test('the values are copied', () => {
@@ -82,7 +84,11 @@ describe('tensor', () => {
   })
 
   test('requiresGrad makes a leaf, of floats only', () => {
-    expect(tensor([1], { requiresGrad: true })).toMatchObject({ requiresGrad: true, isLeaf: true, grad: null })
+    expect(tensor([1], { requiresGrad: true })).toMatchObject({
+      requiresGrad: true,
+      isLeaf: true,
+      grad: null,
+    })
     expect(() => tensor([1], { dtype: 'i32', requiresGrad: true })).toThrow('requiresGrad with dtype i32')
   })
 })
@@ -123,7 +129,10 @@ describe('from a shape', () => {
   })
 
   test('typed arrays under a shape', () => {
-    expect(fromTypedArray(new Float64Array([1, 2, 3, 4]), [2, 2])).toMatchObject({ shape: [2, 2], dtype: 'f64' })
+    expect(fromTypedArray(new Float64Array([1, 2, 3, 4]), [2, 2])).toMatchObject({
+      shape: [2, 2],
+      dtype: 'f64',
+    })
     expect(fromTypedArray(new Uint8Array([1, 2]), [2], { dtype: 'f32' }).toArray()).toEqual([1, 2])
     expect(fromTypedArray(new Int32Array([1, 2])).shape).toEqual([2])
     expect(() => fromTypedArray(new Uint8Array(3), [2, 2])).toThrow('3 elements for shape [2, 2]; expected 4')

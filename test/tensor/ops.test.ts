@@ -14,19 +14,64 @@ describe('elementwise', () => {
   test('unary methods equal their functions', () => {
     const x = tensor([0.25, 0.5])
     const names = [
-      'neg', 'abs', 'sign', 'square', 'relu', 'floor', 'ceil', 'round', 'trunc', 'exp', 'expm1', 'log', 'log1p', 'log2',
-      'sqrt', 'rsqrt', 'reciprocal', 'sin', 'cos', 'tan', 'atan', 'tanh', 'sigmoid', 'erf', 'isnan', 'isinf', 'isfinite', 'not',
+      'neg',
+      'abs',
+      'sign',
+      'square',
+      'relu',
+      'floor',
+      'ceil',
+      'round',
+      'trunc',
+      'exp',
+      'expm1',
+      'log',
+      'log1p',
+      'log2',
+      'sqrt',
+      'rsqrt',
+      'reciprocal',
+      'sin',
+      'cos',
+      'tan',
+      'atan',
+      'tanh',
+      'sigmoid',
+      'erf',
+      'isnan',
+      'isinf',
+      'isfinite',
+      'not',
     ] as const
-    for (const name of names) expect(F[name](x).toArray(), name).toEqual(x[name]().toArray())
+    const functions = { ...F }
+    for (const name of names) expect(functions[name](x).toArray(), name).toEqual(x[name]().toArray())
     expect(names.length).toBe(28)
   })
 
   test('unary functions against JavaScript', () => {
     const values = [0.25, 0.5, 2]
     const x = tensor(values, { dtype: 'f64' })
-    const rows = { exp: Math.exp, expm1: Math.expm1, log: Math.log, log1p: Math.log1p, log2: Math.log2, sqrt: Math.sqrt, sin: Math.sin, cos: Math.cos, tan: Math.tan, atan: Math.atan, tanh: Math.tanh, floor: Math.floor, ceil: Math.ceil, trunc: Math.trunc, abs: Math.abs, sign: Math.sign }
+    const rows = {
+      exp: Math.exp,
+      expm1: Math.expm1,
+      log: Math.log,
+      log1p: Math.log1p,
+      log2: Math.log2,
+      sqrt: Math.sqrt,
+      sin: Math.sin,
+      cos: Math.cos,
+      tan: Math.tan,
+      atan: Math.atan,
+      tanh: Math.tanh,
+      floor: Math.floor,
+      ceil: Math.ceil,
+      trunc: Math.trunc,
+      abs: Math.abs,
+      sign: Math.sign,
+    }
+    const functions = { ...F }
     for (const [name, fn] of Object.entries(rows)) {
-      const got = F[name as keyof typeof rows](x).toArray() as number[]
+      const got = functions[name as keyof typeof rows](x).toArray() as number[]
       got.forEach((value, i) => expect(value, name).toBeCloseTo(fn(values[i] as number), 12))
     }
   })
@@ -36,7 +81,12 @@ describe('elementwise', () => {
     expect(F.sub(1, tensor([1, 2])).toArray()).toEqual([0, -1])
     expect(F.div(1, tensor([2, 4])).toArray()).toEqual([0.5, 0.25])
     expect(F.pow(2, tensor([1, 2, 3])).toArray()).toEqual([2, 4, 8])
-    expect(m.mul(new Float32Array([1, 0, 1])).at(1).toArray()).toEqual([4, 0, 6])
+    expect(
+      m
+        .mul(new Float32Array([1, 0, 1]))
+        .at(1)
+        .toArray(),
+    ).toEqual([4, 0, 6])
     expect(() => m.add([1, 2])).toThrow(ShapeError)
   })
 
@@ -72,7 +122,11 @@ describe('elementwise', () => {
 
   test('the rest of arithmetic', () => {
     const x = tensor([7, -7])
-    expect([x.floorDiv(2), x.remainder(3), x.fmod(3), x.maximum(0), x.minimum(0), x.pow(2)].map((t) => t.toArray())).toEqual([
+    expect(
+      [x.floorDiv(2), x.remainder(3), x.fmod(3), x.maximum(0), x.minimum(0), x.pow(2)].map((t) =>
+        t.toArray(),
+      ),
+    ).toEqual([
       [3, -4],
       [1, 2],
       [1, -1],
@@ -84,7 +138,11 @@ describe('elementwise', () => {
 
   test('where, maskedFill, clamp, cast', () => {
     expect(where([true, false], tensor([1, 2]), 9).toArray()).toEqual([1, 9])
-    expect(tensor([1, 2]).where(tensor([false, true]), [5, 6]).toArray()).toEqual([5, 2])
+    expect(
+      tensor([1, 2])
+        .where(tensor([false, true]), [5, 6])
+        .toArray(),
+    ).toEqual([5, 2])
     expect(m.maskedFill(m.gt(3), 0).toArray()).toEqual([
       [1, 2, 3],
       [0, 0, 0],
@@ -103,7 +161,7 @@ describe('elementwise', () => {
     expect(round(x.silu())).toEqual([-0.269, 0, 1.762].map((v) => expect.closeTo(v, 3)))
     expect(round(x.gelu())).toEqual([-0.159, 0, 1.954].map((v) => expect.closeTo(v, 2)))
     expect(x.gelu('tanh').toArray()).not.toEqual(x.gelu().toArray())
-    expect(round(x.softplus())).toEqual([0.313, 0.693, 2.127].map((v) => expect.closeTo(v, 3)))
+    expect(round(x.softplus())).toEqual([0.313, Math.LN2, 2.127].map((v) => expect.closeTo(v, 3)))
     expect(x.softmax(0).sum().item()).toBeCloseTo(1)
     expect(x.logSoftmax(-1).exp().sum().item()).toBeCloseTo(1)
     expect(F.softmin(x, 0).toArray()).toEqual(x.neg().softmax(0).toArray())
@@ -128,7 +186,9 @@ describe('reductions', () => {
     expect(m.amax(0).toArray()).toEqual([4, 5, 6])
     expect(m.amin().item()).toBe(1)
     expect(() => m.sum(2)).toThrow(IndexError)
-    expect(() => m.sum('0' as never)).toThrow('sum: "0" as axis; expected an integer or an array of integers.')
+    expect(() => m.sum('0' as never)).toThrow(
+      'sum: "0" as axis; expected an integer or an array of integers.',
+    )
   })
 
   test('max and min give values and places along an axis', () => {
@@ -154,8 +214,12 @@ describe('reductions', () => {
     expect(tensor([3, -4]).norm(1).item()).toBe(7)
     expect(tensor([3, -4]).norm(Infinity).item()).toBe(4)
     expect(tensor([3, 0]).norm(0).item()).toBe(1)
-    expect(tensor([[3, 4]]).norm('fro', 1, { keepDim: true }).toArray()).toEqual([[5]])
-    expect(() => m.norm('nuc' as never)).toThrow("norm: \"nuc\" as p; expected a number or 'fro'.")
+    expect(
+      tensor([[3, 4]])
+        .norm('fro', 1, { keepDim: true })
+        .toArray(),
+    ).toEqual([[5]])
+    expect(() => m.norm('nuc' as never)).toThrow('norm: "nuc" as p; expected a number or \'fro\'.')
   })
 })
 
@@ -167,8 +231,16 @@ describe('products', () => {
     expect(a.mv([1, 1]).toArray()).toEqual([3])
     expect(tensor([1, 2]).dot([3, 4]).item()).toBe(11)
     expect(a.unsqueeze(0).bmm(b.unsqueeze(0)).shape).toEqual([1, 1, 1])
-    expect(tensor([[1]]).addmm(a, b, { beta: 2, alpha: 10 }).toArray()).toEqual([[112]])
-    expect(tensor([[[1]]]).baddbmm(a.unsqueeze(0), b.unsqueeze(0)).toArray()).toEqual([[[12]]])
+    expect(
+      tensor([[1]])
+        .addmm(a, b, { beta: 2, alpha: 10 })
+        .toArray(),
+    ).toEqual([[112]])
+    expect(
+      tensor([[[1]]])
+        .baddbmm(a.unsqueeze(0), b.unsqueeze(0))
+        .toArray(),
+    ).toEqual([[[12]]])
     expect(F.linear([1, 2], tensor([[3, 4]]), [5]).toArray()).toEqual([16])
     expect(F.linear([1, 2], tensor([[3, 4]])).toArray()).toEqual([11])
     expect(() => a.matmul(a)).toThrow(ShapeError)
@@ -247,7 +319,9 @@ describe('views', () => {
       [2, 5],
       [3, 6],
     ])
-    expect(() => m.split([1, 1], 1)).toThrow('split: sizes [1, 1] of an axis of 3; expected sizes that add up to it.')
+    expect(() => m.split([1, 1], 1)).toThrow(
+      'split: sizes [1, 1] of an axis of 3; expected sizes that add up to it.',
+    )
     expect(() => m.chunk(0)).toThrow('chunk: 0 pieces')
     expect(() => m.unbind(2)).toThrow('unbind: axis 2 of a tensor of rank 2; expected -2 to 1.')
   })

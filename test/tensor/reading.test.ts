@@ -91,7 +91,11 @@ describe('identity', () => {
     const x = tensor([1, 2]) as never as Record<symbol, number>
     const [brand, environment] = [Symbol.for('neuroxide.tensor'), Symbol.for('neuroxide.environment')]
     const copy = { [brand]: x[brand], [environment]: x[environment] }
-    expect(tensor([1, 1]).add(copy as never).toArray()).toEqual([2, 3])
+    expect(
+      tensor([1, 1])
+        .add(copy as never)
+        .toArray(),
+    ).toEqual([2, 3])
   })
 
   test('nobody constructs tensors by hand', () => {
