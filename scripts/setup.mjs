@@ -6,7 +6,7 @@ import { npm, option, root, run, script, secondsSince } from './command.mjs'
 import { Stamp, fingerprint } from './fingerprint.mjs'
 
 const oldestNode = [20, 19]
-const oldestRust = [1, 88]
+const oldestRust = [1, 89]
 
 /** Ends the process with two lines when Node or cargo is missing or too old. */
 export async function requireTools() {

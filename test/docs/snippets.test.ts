@@ -70,7 +70,12 @@ describe('reading snippets', () => {
     const program = "console.log([1, 2]) // [ 1, 2 ]\nfor (const x of ['a', 'b']) console.log(x) // a b\n"
     const { source, expected } = annotated(program)
     const { stdout } = await execute(process.execPath, ['--input-type=module', '--eval', source], root)
-    expect(expected).toEqual(new Map([[1, '[ 1, 2 ]'], [2, 'a b']]))
+    expect(expected).toEqual(
+      new Map([
+        [1, '[ 1, 2 ]'],
+        [2, 'a b'],
+      ]),
+    )
     expect(printed(stdout)).toEqual(expected)
   })
 })
