@@ -2,7 +2,7 @@
 import { datasets, manualSeed, nn, optim } from 'neuroxide'
 
 const started = performance.now()
-manualSeed(1)
+manualSeed(42)
 const { train, test } = datasets.mnist()
 
 const layers = new nn.Sequential(

@@ -1,8 +1,10 @@
+import { isDetectingAnomalies } from '../anomaly.js'
 import type { Module } from '../nn/module.js'
 import type { Compiled } from './compiled.js'
 import { inOrder, positive, requireOptions } from './options.js'
+import { Origin } from './origin.js'
 import { freePhase, phaseOf, runEpochs } from './runner.js'
-import { type InMemory, type Samples, type Source, sourceOf } from './source.js'
+import { type InMemory, type Samples, type Source, type Streamed, batchesOf, sourceOf } from './source.js'
 import { evaluationStep, StepCache } from './steps.js'
 import { passOver } from './stream.js'
 
@@ -38,12 +40,13 @@ export async function evaluateModel(
 function evaluated(
   model: Module,
   compiled: Compiled,
-  source: Source,
+  given: Source,
   signal?: AbortSignal,
 ): Promise<number[]> {
-  return source.kind === 'memory'
-    ? inMemory(model, compiled, { ...source, shuffle: false }, signal)
-    : streamed(model, compiled, source, signal)
+  const source = given.kind === 'memory' ? { ...given, shuffle: false } : given
+  return source.kind === 'memory' && !isDetectingAnomalies()
+    ? inMemory(model, compiled, source, signal)
+    : streamed(model, compiled, batchesOf(source), signal)
 }
 
 async function inMemory(
@@ -78,19 +81,13 @@ async function inMemory(
 async function streamed(
   model: Module,
   compiled: Compiled,
-  source: Source & { kind: 'stream' },
+  source: Streamed,
   signal?: AbortSignal,
 ): Promise<number[]> {
   const steps = new StepCache((x, y, rows) => evaluationStep(model, compiled, x, y, rows))
   try {
-    const { values } = await passOver(
-      'evaluate',
-      source,
-      steps,
-      1 + compiled.metrics.length,
-      signal,
-      () => {},
-    )
+    const passing = { op: 'evaluate', outputs: 1 + compiled.metrics.length, signal, origin: new Origin() }
+    const { values } = await passOver(passing, source, steps)
     return values
   } finally {
     steps.free()

@@ -1,8 +1,10 @@
 import { ValueError } from '../errors.js'
+import { isDetectingAnomalies } from '../anomaly.js'
 import { DataLoader } from '../data/index.js'
 import type { Module } from '../nn/module.js'
 import type { Compiled } from './compiled.js'
 import { type History, HistoryRecorder } from './history.js'
+import { Origin } from './origin.js'
 import { inOrder, natural, positive, requireOptions } from './options.js'
 import { ProgressBar, type ProgressStream, type Reading, type Verbosity } from './progress.js'
 import { type EpochEnd, freePhase, type Phase, phaseOf, runEpochs } from './runner.js'
@@ -11,7 +13,7 @@ import {
   type Input,
   type Samples,
   type Source,
-  type Streamed,
+  batchesOf,
   sourceOf,
   splitTail,
 } from './source.js'
@@ -103,8 +105,9 @@ export async function fitModel(
   // What a loop of the user's own left in the gradients would be added to those of the first step.
   compiled.optimizer.zeroGrad()
   try {
-    const both = train.kind === 'memory' && (validation === null || validation.kind === 'memory')
-    if (both) await fitInMemory(training, train, validation)
+    const inMemory = validation === null || validation.kind === 'memory'
+    if (train.kind === 'memory' && inMemory && !isDetectingAnomalies())
+      await fitInMemory(training, train, validation)
     else await fitStreamed(training, train, validation)
   } finally {
     training.bar.close()
@@ -215,34 +218,23 @@ async function fitStreamed(training: Training, train: Source, validation: Source
   const { model, compiled, bar, signal, names } = training
   const steps = new StepCache((x, y, rows) => trainingStep(model, compiled, x, y, rows))
   const measures = new StepCache((x, y, rows) => evaluationStep(model, compiled, x, y, rows))
-  const [source, checked] = [streamed(train), validation === null ? null : streamed(validation)]
+  const source = batchesOf(train, training.initialEpoch)
+  const checked = validation === null ? null : batchesOf(validation)
+  const passing = { op: 'fit', outputs: names.length, signal, origin: new Origin() }
+  const onStep = (step: number, values: readonly number[]): void =>
+    bar.update(step, readings(training, values))
   try {
     for (let epoch = training.initialEpoch; epoch < training.epochs; epoch++) {
       bar.begin(label(training, epoch), source.steps)
-      const pass = await passOver('fit', source, steps, names.length, signal, (step, values) =>
-        bar.update(step, readings(training, values)),
-      )
+      const pass = await passOver({ ...passing, onStep }, source, steps)
       if (pass.steps === 0)
         throw new ValueError('fit: the loader gave no batch. Does it give its batches once only?')
       signal?.throwIfAborted()
-      const seen =
-        checked === null ? null : await passOver('fit', checked, measures, names.length, signal, () => {})
+      const seen = checked === null ? null : await passOver(passing, checked, measures)
       if (await epochEnded(training, epoch, pass.steps, pass.values, seen?.values ?? null)) return
     }
   } finally {
     steps.free()
     measures.free()
   }
-}
-
-function streamed(source: Source): Streamed {
-  if (source.kind === 'stream') return source
-  const { samples, batchSize, shuffle, dropLast, seed } = source
-  const loader = new DataLoader(samples, {
-    batchSize,
-    shuffle,
-    dropLast,
-    ...(seed === undefined ? {} : { seed }),
-  })
-  return { kind: 'stream', batches: loader, steps: loader.length }
 }

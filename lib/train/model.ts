@@ -123,7 +123,7 @@ export abstract class Model extends Module {
   fit<T extends Model>(this: T, samples: Samples, options?: FitOptions): Promise<History<MetricsOf<T>>>
   async fit(first: Input | Samples, second?: Input | FitOptions, third?: FitOptions): Promise<History> {
     const [samples, options] = parted<FitOptions>('fit', first, second, third)
-    return fitModel(this, this.#requireCompiled('fit'), samples, options)
+    return await fitModel(this, this.#requireCompiled('fit'), samples, options)
   }
 
   /**
@@ -160,7 +160,7 @@ export abstract class Model extends Module {
     third?: EvaluateOptions,
   ): Promise<Evaluation> {
     const [samples, options] = parted<EvaluateOptions>('evaluate', first, second, third)
-    return evaluateModel(this, this.#requireCompiled('evaluate'), samples, options)
+    return await evaluateModel(this, this.#requireCompiled('evaluate'), samples, options)
   }
 
   /**

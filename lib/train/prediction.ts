@@ -4,6 +4,7 @@ import type { TracedProgram } from '../jit.js'
 import type { Module } from '../nn/module.js'
 import type { Tensor } from '../tensor.js'
 import { positive, requireOptions } from './options.js'
+import { Origin } from './origin.js'
 import { predictionStep } from './steps.js'
 
 export interface PredictOptions {
@@ -20,6 +21,7 @@ export async function predictModel(model: Module, x: Tensors, options: PredictOp
   const inputs = listed(x)
   const count = rowCount('predict', inputs)
   if (count === 0) throw new ShapeError('predict: there are no samples.')
+  const origin = new Origin()
   const programs = new Map<number, TracedProgram>()
   const parts: Tensor[] = []
   try {
@@ -31,6 +33,8 @@ export async function predictModel(model: Module, x: Tensors, options: PredictOp
       const outputs = await program.run(inputs.map((input) => input.narrow(0, start, rows)))
       parts.push(onlyOutput(outputs, rows))
     }
+  } catch (error) {
+    throw origin.error(error)
   } finally {
     for (const program of programs.values()) program.free()
   }

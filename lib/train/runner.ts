@@ -1,8 +1,9 @@
-import { translated } from '../errors.js'
+import { TraceError, ValueError } from '../errors.js'
 import { listed } from '../data/dataset.js'
 import type { TracedProgram } from '../jit.js'
 import { native } from '../native.js'
 import { handleOf } from '../tensor/base.js'
+import { Origin } from './origin.js'
 import type { InMemory } from './source.js'
 
 /** What the runner's thread tells: see the addon's `fitStart`. */
@@ -95,6 +96,7 @@ function described(phase: Phase | null): object | null {
  */
 export function runEpochs(run: Run): Promise<void> {
   const { signal } = run
+  const origin = new Origin()
   return new Promise((resolve, reject) => {
     let failure: { readonly error: unknown } | null = null
     const settle = (error?: { readonly error: unknown }): void => {
@@ -112,7 +114,7 @@ export function runEpochs(run: Run): Promise<void> {
         native.fitAbort(id)
       }
     }
-    const id = native.fitStart(specOf(run), (event: Event) => {
+    const id = started(specOf(run), (event) => {
       if (event.kind === 'progress') guarded(() => run.onProgress(event))
       else if (event.kind === 'epoch') {
         run.onEpoch(event).then(
@@ -124,12 +126,26 @@ export function runEpochs(run: Run): Promise<void> {
         )
       } else if (event.kind === 'aborted') settle({ error: signal?.reason })
       else if (event.kind === 'error') {
-        settle({ error: translated(Object.assign(new Error(event.message), { code: event.code })) })
+        settle({ error: origin.error(Object.assign(new Error(event.message), { code: event.code })) })
       } else settle()
     })
     const abort = (): void => native.fitAbort(id)
     signal?.addEventListener('abort', abort, { once: true })
   })
+}
+
+/** Starts a run. Gradients that a step leaves are those of parameters that nobody could name: see `trainingStep`. */
+function started(spec: object, onEvent: (event: Event) => void): number {
+  try {
+    return native.fitStart(spec, onEvent)
+  } catch (error) {
+    if (!(error instanceof TraceError && error.message.includes('leaves gradients behind'))) throw error
+    throw new ValueError(
+      'fit: a parameter that is in no public field of the model and in no optimizer reaches the loss: it would be ' +
+        'neither trained nor saved. Keep it in a field without #, or make it with { requiresGrad: false }.',
+      { cause: error },
+    )
+  }
 }
 
 function specOf(run: Run): object {

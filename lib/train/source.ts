@@ -104,6 +104,15 @@ function seeded(seed: number | undefined): { seed?: number } {
   return seed === undefined ? {} : { seed }
 }
 
+/** Samples in memory as batches, where JavaScript has to see each of them. */
+export function batchesOf(source: Source, firstEpoch = 0): Streamed {
+  if (source.kind === 'stream') return source
+  const { samples, batchSize, shuffle, dropLast, seed } = source
+  const loader = new DataLoader(samples, { batchSize, shuffle, dropLast, ...seeded(seed) })
+  loader.epoch = firstEpoch
+  return { kind: 'stream', batches: loader, steps: loader.length }
+}
+
 /** Inputs and targets of a batch of a loader. */
 export function batchOf(op: string, batch: LoaderBatch): Batch<Tensors, Tensors> {
   if (!isBatch(batch) && !Array.isArray(batch)) {

@@ -1,5 +1,6 @@
 import { ValueError } from '../errors.js'
 import { listed, type Tensors } from '../data/dataset.js'
+import { isDetectingAnomalies } from '../anomaly.js'
 import { type Spec, type TracedProgram, traceProgram } from '../jit.js'
 import type { Module } from '../nn/module.js'
 import { withStrays } from '../nn/orphans.js'
@@ -46,6 +47,24 @@ export function inMode<T>(model: Module, training: boolean, body: () => T): T {
   }
 }
 
+/** A program for `step`; while anomalies are looked for, which only is possible op by op, something that looks like one. */
+function programOf(
+  model: Module,
+  training: boolean,
+  step: (...args: Tensor[]) => Tensor[],
+  specs: readonly Spec[],
+): TracedProgram {
+  if (!isDetectingAnomalies()) return inMode(model, training, () => traceProgram(step, specs))
+  return {
+    id: -1,
+    outputs: [],
+    holds: () => true,
+    run: async (args) => inMode(model, training, () => step(...args)),
+    free: () => {},
+    explain: () => '',
+  }
+}
+
 /** A program that trains on one batch: forward, loss, metrics, backward, step. Outputs the loss and the metrics. */
 export function trainingStep(
   model: Module,
@@ -74,7 +93,7 @@ export function trainingStep(
     compiled.optimizer.step()
     return outputs.map((output) => output.detach())
   }
-  return inMode(model, true, () => traceProgram(step, specsOf([...listed(x), ...listed(y)], rows)))
+  return programOf(model, true, step, specsOf([...listed(x), ...listed(y)], rows))
 }
 
 /** A program that measures one batch without changing anything. */
@@ -88,7 +107,7 @@ export function evaluationStep(
   const layout = layoutOf(x, y)
   const step = (...args: Tensor[]): Tensor[] =>
     noGrad(() => measured(compiled, predicted(model, args.slice(0, layout.inputs)), targetOf(layout, args)))
-  return inMode(model, false, () => traceProgram(step, specsOf([...listed(x), ...listed(y)], rows)))
+  return programOf(model, false, step, specsOf([...listed(x), ...listed(y)], rows))
 }
 
 /** A program that gives the model's output for one batch. */
@@ -103,7 +122,7 @@ export function predictionStep(model: Module, x: Tensors, rows: number): TracedP
       // An input that is given back as it is would be no output of the program.
       return outputs.map((tensor) => (args.includes(tensor) ? tensor.clone() : tensor))
     })
-  return inMode(model, false, () => traceProgram(step, specsOf(listed(x), rows)))
+  return programOf(model, false, step, specsOf(listed(x), rows))
 }
 
 /** Programs by the shapes of the batches that they are for. */

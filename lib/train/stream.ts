@@ -1,6 +1,8 @@
 import { listed } from '../data/dataset.js'
+import type { TracedProgram } from '../jit.js'
 import type { Tensor } from '../tensor.js'
 import { batchOf, type Streamed } from './source.js'
+import type { Origin } from './origin.js'
 import type { StepCache } from './steps.js'
 
 /** Means over the samples of several batches. */
@@ -23,14 +25,22 @@ export class Means {
   }
 }
 
+/** What a pass is part of. */
+export interface Passing {
+  /** The method that runs it, for messages. */
+  readonly op: string
+  /** Numbers that a step gives. */
+  readonly outputs: number
+  readonly signal: AbortSignal | undefined
+  readonly origin: Origin
+  readonly onStep?: (step: number, values: readonly number[]) => void
+}
+
 /** One pass over batches that JavaScript makes; each step runs off the thread. */
 export async function passOver(
-  op: string,
+  { op, outputs, signal, origin, onStep }: Passing,
   source: Streamed,
   steps: StepCache,
-  outputs: number,
-  signal: AbortSignal | undefined,
-  onStep: (step: number, values: readonly number[]) => void,
 ): Promise<{ readonly values: number[]; readonly steps: number }> {
   const means = new Means(outputs)
   let step = 0
@@ -38,13 +48,25 @@ export async function passOver(
     signal?.throwIfAborted()
     const { x, y } = batchOf(op, batch)
     const args = [...listed(x), ...listed(y)]
-    const results = await steps.for(x, y).run(args)
-    const values = await Promise.all(results.map(readNumber))
+    const values = await measurements(steps.for(x, y), args, origin)
     means.add(values, args[0]?.shape[0] ?? 0)
     step++
-    onStep(step, means.values)
+    onStep?.(step, means.values)
   }
   return { values: means.values, steps: step }
+}
+
+async function measurements(
+  program: TracedProgram,
+  args: readonly Tensor[],
+  origin: Origin,
+): Promise<number[]> {
+  try {
+    const results = await program.run(args)
+    return await Promise.all(results.map(readNumber))
+  } catch (error) {
+    throw origin.error(error)
+  }
 }
 
 async function readNumber(scalar: Tensor): Promise<number> {

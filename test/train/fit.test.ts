@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
 import {
+  AnomalyError,
   BusyError,
   type FitOptions,
   Model,
@@ -8,10 +9,12 @@ import {
   ValueError,
   arange,
   data,
+  detectAnomaly,
   jit,
   losses,
   manualSeed,
   nn,
+  ones,
   optim,
   randn,
   tensor,
@@ -358,6 +361,62 @@ describe('while fit runs', () => {
   })
 })
 
+describe('errors of a training', () => {
+  const frame = (error: Error): string => error.stack?.split('\n').find((line) => /^\s+at /.test(line)) ?? ''
+  const failed = async (run: Promise<unknown>): Promise<Error> => {
+    try {
+      await run
+    } catch (error) {
+      return error as Error
+    }
+    throw new Error('it did not fail')
+  }
+  const { x } = samples(64)
+  const wrong = x.narrow(1, 0, 1).mul(0).add(7).to('i32').flatten()
+
+  test.each<[string, () => Promise<unknown>]>([
+    ['fit', () => compiled().fit(x, wrong, quiet)],
+    ['fit of a loader', () => compiled().fit([{ x, y: wrong }], quiet)],
+    ['evaluate', () => compiled().evaluate(x, wrong)],
+    ['fit with samples that do not belong together', () => compiled().fit(x, zeros([3]), quiet)],
+    ['fit with a layer that does not fit', () => compiled().fit(x.narrow(1, 0, 2), wrong, quiet)],
+    ['predict', () => compiled().predict(x.narrow(1, 0, 2))],
+  ])('%s: the first frame is the line of the call', async (_name, run) => {
+    const error = await failed(run())
+    expect(error).toMatchObject({ code: expect.stringMatching(/^ERR_(INDEX|SHAPE)$/) })
+    expect(frame(error)).toContain('fit.test.ts')
+  })
+
+  test.each(['fit', 'evaluate'] as const)('an anomaly in %s names op, module and line', async (method) => {
+    class Logarithm extends nn.Module {
+      override forward(input: Tensor): Tensor {
+        return input.log()
+      }
+    }
+    const net = new nn.Sequential(new nn.Linear(6, 3), new nn.Identity(), new Logarithm())
+    const model = net.compile({ optimizer: 'adam', loss: 'mse' })
+    const samples = { x, y: zeros([64, 3]) }
+    const run = (): Promise<unknown> =>
+      method === 'fit' ? model.fit(samples, quiet) : model.evaluate(samples)
+    const error = await failed(detectAnomaly(run))
+    expect(error).toBeInstanceOf(AnomalyError)
+    expect(error.message).toMatch(/log/)
+    expect(error.message).toMatch(/\b2\b/)
+    expect(error.message).toMatch(/fit\.test\.ts:\d+/)
+  })
+
+  test('looking for anomalies trains to the same bits', async () => {
+    const { x, y } = samples(70)
+    const options: FitOptions = { epochs: 2, seed: 3, validationSplit: 0.2, ...quiet }
+    const [a, b] = [compiled(), compiled()]
+    const plain = await a.fit(x, y, options)
+    const watched = await detectAnomaly(() => b.fit(x, y, options))
+    expect(weights(b)).toEqual(weights(a))
+    expect(watched.valLoss.length).toBe(plain.valLoss.length)
+    for (const [i, loss] of plain.loss.entries()) expect(watched.loss[i]).toBeCloseTo(loss, 6)
+  })
+})
+
 describe('compile', () => {
   const net = (): nn.Sequential => new nn.Sequential(new nn.Linear(2, 1))
 
@@ -589,6 +648,30 @@ describe('a parameter that is left out', () => {
     expect(more).toEqual([])
     expect(text).toMatch(
       /Linear inside Hiding: weight reaches the loss but is in no optimizer.* and is in no module's stateDict/,
+    )
+  })
+
+  test('that nothing can name is refused by fit and told by shape in a loop', async () => {
+    class Secret extends Model {
+      readonly shown = new nn.Linear(2, 1)
+      readonly #scale = new nn.Parameter(ones([1]))
+      override forward(input: Tensor): Tensor {
+        return this.shown.forward(input).mul(this.#scale)
+      }
+    }
+    const model = new Secret().compile({ optimizer: 'sgd', loss: 'mse' })
+    await expect(model.fit(x, zeros([8, 1]), quiet)).rejects.toThrow(
+      /fit: a parameter that is in no public field/,
+    )
+    const looped = new Secret()
+    const optimizer = new optim.SGD(looped.parameters())
+    const [text = '', ...more] = await warned(() => {
+      looped.forward(x).sum().backward()
+      optimizer.step()
+    })
+    expect(more).toEqual([])
+    expect(text).toMatch(
+      /The parameter of shape \[1\] reaches the loss but is in no optimizer.*in no module's stateDict/,
     )
   })
 
