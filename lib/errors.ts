@@ -83,37 +83,123 @@ export class TensorError extends Error {
   }
 }
 
-/** Sizes of tensors do not fit each other or what was asked. */
+/**
+ * Sizes of tensors do not fit each other or what was asked.
+ *
+ * @example
+ * ```ts
+ * import { ShapeError, zeros } from 'neuroxide'
+ * try {
+ *   zeros([2]).add(zeros([3]))
+ * } catch (error) {
+ *   console.log(error instanceof ShapeError) // true
+ * }
+ * ```
+ */
 export class ShapeError extends TensorError {
   override readonly code = 'ERR_SHAPE'
 }
 
-/** An element type does not fit. */
+/**
+ * An element type does not fit.
+ *
+ * @example
+ * ```ts
+ * import { DTypeError, zeros } from 'neuroxide'
+ * try {
+ *   zeros([2], { dtype: 'i32' }).mean()
+ * } catch (error) {
+ *   console.log(error instanceof DTypeError) // true
+ * }
+ * ```
+ */
 export class DTypeError extends TensorError {
   override readonly code = 'ERR_DTYPE'
 }
 
-/** An index lies outside its axis. */
+/**
+ * An index lies outside its axis.
+ *
+ * @example
+ * ```ts
+ * import { IndexError, zeros } from 'neuroxide'
+ * try {
+ *   zeros([2]).at(5)
+ * } catch (error) {
+ *   console.log(error instanceof IndexError) // true
+ * }
+ * ```
+ */
 export class IndexError extends TensorError {
   override readonly code = 'ERR_INDEX'
 }
 
-/** The value of an argument is out of range or of the wrong kind. */
+/**
+ * The value of an argument is out of range or of the wrong kind.
+ *
+ * @example
+ * ```ts
+ * import { ValueError, arange } from 'neuroxide'
+ * try {
+ *   arange(0, 3, 0)
+ * } catch (error) {
+ *   console.log(error instanceof ValueError) // true
+ * }
+ * ```
+ */
 export class ValueError extends TensorError {
   override readonly code = 'ERR_VALUE'
 }
 
-/** Something that a traced function cannot do, or that only makes sense in one. */
+/**
+ * Something that a traced function cannot do, or that only makes sense in one.
+ *
+ * @example
+ * ```ts
+ * import { TraceError, jit, zeros, type Tensor } from 'neuroxide'
+ * try {
+ *   jit((x: Tensor) => x.item())(zeros([1]))
+ * } catch (error) {
+ *   console.log(error instanceof TraceError) // true
+ * }
+ * ```
+ */
 export class TraceError extends TensorError {
   override readonly code = 'ERR_TRACE'
 }
 
-/** A gradient that cannot be computed. */
+/**
+ * A gradient that cannot be computed.
+ *
+ * @example
+ * ```ts
+ * import { GradError, zeros } from 'neuroxide'
+ * try {
+ *   zeros([2]).sum().backward()
+ * } catch (error) {
+ *   console.log(error instanceof GradError) // true
+ * }
+ * ```
+ */
 export class GradError extends TensorError {
   override readonly code = 'ERR_GRAD'
 }
 
-/** A tensor that is gone: disposed, of another environment, or overwritten by a later run of a jitted function. */
+/**
+ * A tensor that is gone: disposed, of another environment, or overwritten by a later run of a jitted function.
+ *
+ * @example
+ * ```ts
+ * import { DisposedError, zeros } from 'neuroxide'
+ * const x = zeros([2])
+ * x.dispose()
+ * try {
+ *   x.add(1)
+ * } catch (error) {
+ *   console.log(error instanceof DisposedError) // true
+ * }
+ * ```
+ */
 export class DisposedError extends TensorError {
   override readonly code = 'ERR_DISPOSED'
 }
@@ -123,12 +209,36 @@ export class BusyError extends TensorError {
   override readonly code = 'ERR_BUSY'
 }
 
-/** A loss that was given the wrong kind of prediction, such as probabilities where logits belong. */
+/**
+ * A loss that was given the wrong kind of prediction, such as probabilities where logits belong.
+ *
+ * @example
+ * ```ts
+ * import { LossInputError, losses, tensor } from 'neuroxide'
+ * try {
+ *   losses.crossEntropy(tensor([[0.5, 0.5]]).softmax(1), tensor([0], { dtype: 'i32' }))
+ * } catch (error) {
+ *   console.log(error instanceof LossInputError) // true
+ * }
+ * ```
+ */
 export class LossInputError extends TensorError {
   override readonly code = 'ERR_LOSS_INPUT'
 }
 
-/** The first value that was NaN or infinite under {@link detectAnomaly}. */
+/**
+ * The first value that was NaN or infinite under {@link detectAnomaly}.
+ *
+ * @example
+ * ```ts
+ * import { AnomalyError, detectAnomaly, tensor } from 'neuroxide'
+ * try {
+ *   detectAnomaly(() => tensor([0]).log())
+ * } catch (error) {
+ *   console.log(error instanceof AnomalyError) // true
+ * }
+ * ```
+ */
 export class AnomalyError extends TensorError {
   override readonly code = 'ERR_ANOMALY'
 }

@@ -89,7 +89,7 @@ export abstract class TensorBase<S extends Shape = Shape, D extends DType = DTyp
     }
   }
 
-  /** Tensors are made by functions such as `tensor` and `zeros`. */
+  /** @hidden Tensors are made by functions such as `tensor` and `zeros`. */
   protected constructor(key: typeof internal) {
     if (key !== internal)
       throw new ValueError(

@@ -116,6 +116,7 @@ const table: string = step.explain()
 const counts: number = step.traces + step.runs + step.programs
 
 export const used = [
+  constructed,
   any,
   float,
   ranked,
