@@ -1,4 +1,4 @@
-import { isTensor, type Tensor } from 'neuroxide'
+import { isTensor, type DType, type Tensor } from 'neuroxide'
 
 /** An argument as it is written in the manifests, where tensors and what JSON lacks are objects. */
 export type Written =
@@ -13,6 +13,16 @@ export type Written =
 
 /** An argument as the table of ops uses it; dtypes are their PyTorch names. */
 export type Value = Tensor | number | string | boolean | null | readonly Value[]
+
+/** Element types by PyTorch's names. */
+export const dtypes: Readonly<Record<string, DType>> = {
+  float64: 'f64',
+  float32: 'f32',
+  int64: 'i32',
+  int32: 'i32',
+  uint8: 'u8',
+  bool: 'bool',
+}
 
 const floats = { inf: Infinity, '-inf': -Infinity, nan: NaN } as const
 
@@ -97,6 +107,19 @@ export class Arguments {
     const value = isTensor(given) ? this.#numbers.get(given) : given
     if (typeof value !== 'number') throw wrong('a number', place, name, given)
     return value
+  }
+
+  optionalNumber(place: number, name: string): number | null {
+    return (this.get(place, name) ?? null) === null ? null : this.number(place, name)
+  }
+
+  /** The first argument, cast where the call asks for an element type. */
+  typed(): Tensor {
+    const name = this.text(-1, 'dtype', '')
+    if (name === '') return this.tensor(0)
+    const dtype = dtypes[name]
+    if (dtype === undefined) throw wrong('an element type', -1, 'dtype', name)
+    return this.tensor(0).cast(dtype)
   }
 
   boolean(place: number, name: string, initial = false): boolean {

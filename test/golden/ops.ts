@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isTensor, type Tensor } from 'neuroxide'
-import { Arguments, decoded, type Written } from './arguments.js'
+import { Arguments, decoded, dtypes, type Written } from './arguments.js'
 import { first, mismatch } from './compare.js'
 import { callOf, nameOf } from './ops/index.js'
 import type { Call } from './ops/table.js'
@@ -70,7 +70,9 @@ function checked(
   })
   if (outputs.length !== entry.outputs)
     return `${driver}: ${outputs.length} outputs, expected ${entry.outputs}`
-  const wide = 'dtype' in entry.kwargs ? 'f64' : undefined
+  const { dtype: asked } = entry.kwargs
+  const wide =
+    typeof asked === 'object' && asked !== null && 'dtype' in asked ? dtypes[asked.dtype] : undefined
   const reference = (name: string) => file.stored(`${entry.case}/${name}`)
   return first([
     ...outputs.map((output, i) =>

@@ -5,12 +5,9 @@ import { of1, type Call, type Table } from './table.js'
 /** The constants with which mean 0 and variance 1 are kept: Klambauer et al., "Self-normalizing neural networks" (2017). */
 const SELU = { alpha: 1.6732632423543772, scale: 1.0507009873554805 } as const
 
-/** Softmax and its like: along `dim`, in f64 where that is asked for. */
+/** Softmax and its like: along `dim`, of values that are cast first where a dtype is asked for. */
 function normalized(fn: (x: Tensor, axis: number) => Tensor): Call {
-  return (a) => {
-    const wide = a.text(3, 'dtype', '') === 'float64'
-    return fn(wide ? a.tensor(0).cast('f64') : a.tensor(0), a.number(1, 'dim'))
-  }
+  return (a) => fn(a.typed(), a.number(1, 'dim'))
 }
 
 function gelu(a: Arguments): Tensor {

@@ -7,9 +7,9 @@ interface Options {
   readonly keepDim: boolean
 }
 
-/** A reduction over `dim`, one axis or several or all. */
+/** A reduction over `dim`, one axis or several or all, of values that are cast first where a dtype is asked for. */
 function over(fn: (x: Tensor, axes: Axes, options: Options) => Tensor): Call {
-  return (a) => fn(a.tensor(0), a.axes(1), { keepDim: a.boolean(2, 'keepdim') })
+  return (a) => fn(a.typed(), a.axes(1), { keepDim: a.boolean(2, 'keepdim') })
 }
 
 /** A search along `dim`, one axis or all elements. */

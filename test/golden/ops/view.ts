@@ -73,7 +73,14 @@ export const view: Table = {
   squeeze: (a) => F.squeeze(a.tensor(0), a.axes(1) ?? undefined),
   'squeeze.multiple': (a) => F.squeeze(a.tensor(0), a.axes(1) ?? undefined),
   unsqueeze: (a) => F.unsqueeze(a.tensor(0), a.number(1, 'dim')),
-  slice: (a) => F.slice(a.tensor(0), a.number(1, 'dim')),
+  slice: (a) =>
+    F.slice(
+      a.tensor(0),
+      a.number(1, 'dim', 0),
+      a.optionalNumber(2, 'start'),
+      a.optionalNumber(3, 'end'),
+      a.number(4, 'step', 1),
+    ),
   narrow: (a) => F.narrow(a.tensor(0), a.number(1, 'dim'), a.number(2, 'start'), a.number(3, 'length')),
   select: (a) => F.select(a.tensor(0), a.number(1, 'dim'), a.number(2, 'index')),
   flip: (a) => F.flip(a.tensor(0), a.numbers(1, 'dims')),
