@@ -22,8 +22,8 @@ const RESERVED: [(&str, &str); 2] = [("napi", "node"), ("cudarc", "cuda")];
 const LAYERS: [&[&str]; 9] = [
     &["loader"],
     &["types", "errors", "ops"],
-    &["native", "memory", "anomaly"],
-    &["tensor", "random", "scope"],
+    &["native", "memory"],
+    &["tensor", "random", "scope", "anomaly"],
     &["functional"],
     &["jit"],
     &["nn", "losses", "optim", "data", "metrics", "io"],
