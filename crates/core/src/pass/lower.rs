@@ -9,6 +9,7 @@ use crate::op::{Op, ViewOp};
 use crate::pass::fuse::{Group, Region};
 use crate::pass::memory::{Lifetime, pack};
 use crate::pass::order::{Order, order};
+use crate::pass::simplify::simplify;
 use crate::plan::{Expr, Instr, Kernel, Operand, Plan, Step};
 use crate::shape::View;
 
@@ -93,6 +94,16 @@ pub(super) struct Lowering<'a> {
 
 /// Lowers a graph to a plan.
 pub fn lower(source: &Source<'_>) -> Result<Lowered> {
+    if source.separate {
+        return lower_as_is(source);
+    }
+    let (nodes, stands_for) = simplify(source.nodes);
+    let outputs: Vec<_> =
+        source.outputs.iter().map(|(node, view)| (stands_for[node.0 as usize], view.clone())).collect();
+    lower_as_is(&Source { nodes: &nodes, outputs: &outputs, ..*source })
+}
+
+fn lower_as_is(source: &Source<'_>) -> Result<Lowered> {
     let roots: Vec<NodeId> = source.outputs.iter().map(|&(node, _)| node).collect();
     let order = order(source.nodes, &roots);
     let mut lowering = Lowering {

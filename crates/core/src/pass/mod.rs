@@ -1,6 +1,7 @@
-//! From a graph to a plan. Every rewrite here is exact to the bit: `order` leaves out what nothing
-//! needs and brings index checks forward, `lower` turns nodes into steps (`kernels`) and fuses
-//! elementwise chains (`fuse`) and matmul epilogues (`epilogue`) on the way, `memory` packs the temporaries into one arena.
+//! From a graph to a plan. Every rewrite here is exact to the bit: `simplify` finds what is
+//! computed twice, `order` leaves out what nothing needs and brings index checks forward, `lower`
+//! turns nodes into steps (`kernels`) and fuses elementwise chains (`fuse`) and matmul epilogues
+//! (`epilogue`) on the way, `memory` packs the temporaries into one arena.
 
 mod epilogue;
 mod fuse;
@@ -8,5 +9,6 @@ mod kernels;
 mod lower;
 mod memory;
 mod order;
+mod simplify;
 
 pub use lower::{Lowered, Origin, Slot, Source, lower};

@@ -2,6 +2,7 @@
 
 mod anomalies;
 mod bits;
+mod edges;
 mod invariants;
 mod jobs;
 mod support;
