@@ -227,7 +227,7 @@ impl Op {
             Self::Random(Random::Permutation) => "randperm",
             Self::Composite(Composite::Softmax) => "softmax",
             Self::Composite(Composite::LogSoftmax) => "logSoftmax",
-            Self::CheckNonZero => "checkNonZero",
+            Self::CheckNonZero => "integer division",
             Self::Assign(_) => "assign",
         }
     }

@@ -62,7 +62,22 @@ impl Engine {
             let producer = Producer { kind, source, views: SmallVec::new(), axis, path };
             self.set_producer(node, producer);
         }
+        if let Some(node) = made
+            && row.name == "full"
+            && self.trace.is_none()
+        {
+            self.give_memory(node)?;
+            self.settle();
+        }
         Ok(handle)
+    }
+
+    /// Memory for a constant that a user holds: views of it and writes to it must meet.
+    fn give_memory(&mut self, node: NodeId) -> Result<()> {
+        let storage = self.contiguous_copy(node)?;
+        let view = storage.base.clone();
+        self.tape.get_mut(node).value = Value::Tensor { storage, view };
+        Ok(())
     }
 
     fn produces(&self, name: &str, source: NodeId, attrs: &[f64]) -> Option<(ProducerKind, Option<usize>)> {
@@ -332,9 +347,7 @@ impl Engine {
         }
         if matches!(self.value(target), Value::Scalar(_)) {
             // A constant such as zeros() has no memory until someone writes into it.
-            let storage = self.contiguous_copy(target)?;
-            let view = storage.base.clone();
-            self.tape.get_mut(target).value = Value::Tensor { storage, view };
+            self.give_memory(target)?;
         }
         let Value::Tensor { view, storage } = self.value(target).clone() else {
             return Err(Error::Internal("copyFrom: a target without memory".into()));

@@ -71,7 +71,7 @@ impl Engine {
             Op::CheckNonZero => {
                 if let Value::Scalar(divisor) = self.value(inputs[0]) {
                     return if *divisor == 0.0 {
-                        Err(Error::Value("div: integer division by zero".into()))
+                        Err(Error::Value("integer division by zero; expected a divisor other than 0".into()))
                     } else {
                         Ok(Value::Scalar(*divisor))
                     };

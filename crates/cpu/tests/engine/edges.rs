@@ -167,3 +167,14 @@ fn shapes_that_do_not_fit_say_so() {
         }
     });
 }
+
+#[test]
+fn views_of_a_constant_see_what_is_written_into_it() {
+    everywhere(|e| {
+        let zeros = op(e, "full", &[], &[0.0, 3.0, 1.0, 3.0]);
+        let view = op(e, "narrow", &[zeros], &[0.0, 1.0, 2.0]);
+        let new = tensor(e, &[3], &[1.0, 2.0, 3.0]);
+        e.assign(zeros, new).unwrap();
+        assert_eq!(values(e, view), [2.0, 3.0]);
+    });
+}
