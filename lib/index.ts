@@ -37,7 +37,7 @@ export {
   zeros,
   zerosLike,
 } from './tensor.js'
-export type { Extreme } from './tensor/reduce.js'
+export type { Extreme, Factors } from './tensor/reduce.js'
 
 export { detectAnomaly } from './anomaly.js'
 export {
