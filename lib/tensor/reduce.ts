@@ -3,6 +3,7 @@ import { Code } from '../ops.generated.js'
 import type { Tensor } from '../tensor.js'
 import type { Axes, DType, FloatOf, ReduceOptions, Shape, SumOf, TensorLike } from '../types.js'
 import { type TensorBase, apply1, apply2, apply3, attributes, located } from './base.js'
+import { requireFlag, requireInteger, requireNumber, requireOptions } from './checks.js'
 import { asTensor, operand, shown } from './create.js'
 import { ElementwiseTensor } from './elementwise.js'
 
@@ -23,8 +24,30 @@ function axisList(op: string, axis: Axes | null | undefined): readonly number[] 
   return [axes.length, ...(axes as number[])]
 }
 
-function keepDim(options: ReduceOptions | undefined): number {
-  return options?.keepDim === true ? 1 : 0
+function keepDim(op: string, options: ReduceOptions | undefined, more: readonly string[] = []): number {
+  if (options === undefined) return 0
+  requireOptions(op, options, ['keepDim', ...more])
+  return options.keepDim === undefined ? 0 : Number(requireFlag(op, 'keepDim', options.keepDim))
+}
+
+const corrected = ['correction'] as const
+
+function correction(op: string, options: { readonly correction?: number | undefined }): number {
+  return requireNumber(op, 'correction', options.correction ?? 1)
+}
+
+export interface Factors {
+  readonly beta?: number | undefined
+  readonly alpha?: number | undefined
+}
+
+/** The numbers that scale the addend and the product. */
+function factors(op: string, options: Factors): [beta: number, alpha: number] {
+  requireOptions(op, options, ['beta', 'alpha'])
+  return [
+    requireNumber(op, 'beta', options.beta ?? 1),
+    requireNumber(op, 'alpha', options.alpha ?? 1),
+  ]
 }
 
 /** Reductions, products of matrices, and picking by index tensors, as methods. */
@@ -73,7 +96,7 @@ export abstract class ReducingTensor<
   max(axis?: number, options?: ReduceOptions): Tensor<[], D> | Extreme<D> {
     return axis === undefined
       ? this.amax()
-      : extreme(this, this.argmax(axis, { keepDim: true }), axis, options)
+      : extreme('max', this, this.argmax(axis, { keepDim: true }), axis, options)
   }
 
   /** The smallest element of all, or with an axis the smallest along it and where they are. */
@@ -82,12 +105,12 @@ export abstract class ReducingTensor<
   min(axis?: number, options?: ReduceOptions): Tensor<[], D> | Extreme<D> {
     return axis === undefined
       ? this.amin()
-      : extreme(this, this.argmin(axis, { keepDim: true }), axis, options)
+      : extreme('min', this, this.argmin(axis, { keepDim: true }), axis, options)
   }
 
   /** The index of the largest element along an axis (of all, flattened, without one): the first NaN, else the first such. */
   argmax(axis?: number | null, options?: ReduceOptions): Tensor<Shape, 'i32'> {
-    return apply1(Code.argmax, this, attributes(optionalAxis('argmax', axis), keepDim(options))) as Tensor<
+    return apply1(Code.argmax, this, attributes(optionalAxis('argmax', axis), keepDim('argmax', options))) as Tensor<
       never,
       never
     >
@@ -95,7 +118,7 @@ export abstract class ReducingTensor<
 
   /** The index of the smallest element along an axis (of all, flattened, without one): the first NaN, else the first such. */
   argmin(axis?: number | null, options?: ReduceOptions): Tensor<Shape, 'i32'> {
-    return apply1(Code.argmin, this, attributes(optionalAxis('argmin', axis), keepDim(options))) as Tensor<
+    return apply1(Code.argmin, this, attributes(optionalAxis('argmin', axis), keepDim('argmin', options))) as Tensor<
       never,
       never
     >
@@ -119,7 +142,7 @@ export abstract class ReducingTensor<
     return apply1(
       Code.var,
       this,
-      attributes(...axisList('var', axis), keepDim(options), options.correction ?? 1),
+      attributes(...axisList('var', axis), keepDim('var', options, corrected), correction('var', options)),
     ) as Tensor<never, never>
   }
 
@@ -131,7 +154,7 @@ export abstract class ReducingTensor<
     return apply1(
       Code.std,
       this,
-      attributes(...axisList('std', axis), keepDim(options), options.correction ?? 1),
+      attributes(...axisList('std', axis), keepDim('std', options, corrected), correction('std', options)),
     ) as Tensor<never, never>
   }
 
@@ -142,12 +165,12 @@ export abstract class ReducingTensor<
 
   /** The p-norm of the elements along one, several or all axes; `p` may be `Infinity`, `-Infinity`, 0 or `'fro'` (2). */
   norm(p: number | 'fro' = 2, axis?: Axes | null, options?: ReduceOptions): Tensor<Shape, FloatOf<D>> {
-    if (p !== 'fro' && typeof p !== 'number')
+    if (p !== 'fro' && (typeof p !== 'number' || Number.isNaN(p)))
       throw located(ValueError, `norm: ${shown(p)} as p; expected a number or 'fro'.`)
     return apply1(
       Code.norm,
       this,
-      attributes(p === 'fro' ? 2 : p, ...axisList('norm', axis), keepDim(options)),
+      attributes(p === 'fro' ? 2 : p, ...axisList('norm', axis), keepDim('norm', options)),
     ) as Tensor<never, never>
   }
 
@@ -190,10 +213,11 @@ export abstract class ReducingTensor<
   addmm(
     a: TensorLike,
     b: TensorLike,
-    options: { readonly beta?: number | undefined; readonly alpha?: number | undefined } = {},
+    options: Factors = {},
   ): Tensor<Shape, D> {
     const [left, right] = [asTensor(a, 'addmm'), asTensor(b, 'addmm')]
-    return apply3(Code.addmm, this, left, right, attributes(options.beta ?? 1, options.alpha ?? 1)) as Tensor<
+    const [beta, alpha] = factors('addmm', options)
+    return apply3(Code.addmm, this, left, right, attributes(beta, alpha)) as Tensor<
       Shape,
       D
     >
@@ -203,15 +227,16 @@ export abstract class ReducingTensor<
   baddbmm(
     a: TensorLike,
     b: TensorLike,
-    options: { readonly beta?: number | undefined; readonly alpha?: number | undefined } = {},
+    options: Factors = {},
   ): Tensor<Shape, D> {
     const [left, right] = [asTensor(a, 'baddbmm'), asTensor(b, 'baddbmm')]
+    const [beta, alpha] = factors('baddbmm', options)
     return apply3(
       Code.baddbmm,
       this,
       left,
       right,
-      attributes(options.beta ?? 1, options.alpha ?? 1),
+      attributes(beta, alpha),
     ) as Tensor<Shape, D>
   }
 
@@ -255,18 +280,19 @@ export abstract class ReducingTensor<
   ): Tensor<S, D> {
     const at = asTensor(index, 'indexAdd', 'i32')
     const values = operandTensor(source, this, 'indexAdd')
+    requireOptions('indexAdd', options, ['alpha'])
     return apply3(
       Code.indexAdd,
       this,
       at,
       values,
-      attributes(axisOf('indexAdd', axis), options.alpha ?? 1),
+      attributes(axisOf('indexAdd', axis), requireNumber('indexAdd', 'alpha', options.alpha ?? 1)),
     ) as Tensor<never, never>
   }
 
   /** A new last axis of `classes` entries, one where the index is and zero elsewhere; i32. */
   oneHot(classes: number): Tensor<Shape, 'i32'> {
-    return apply1(Code.oneHot, this, attributes(classes)) as Tensor<Shape, 'i32'>
+    return apply1(Code.oneHot, this, attributes(requireInteger('oneHot', 'classes', classes))) as Tensor<Shape, 'i32'>
   }
 }
 
@@ -277,17 +303,18 @@ function reduced(
   axis: Axes | null | undefined,
   options?: ReduceOptions,
 ): Tensor<never, never> {
-  return apply1(code, x, attributes(...axisList(op, axis), keepDim(options))) as Tensor<never, never>
+  return apply1(code, x, attributes(...axisList(op, axis), keepDim(op, options))) as Tensor<never, never>
 }
 
 function extreme<D extends DType>(
+  op: string,
   x: TensorBase<Shape, D>,
   indices: Tensor<Shape, 'i32'>,
   axis: number,
   options?: ReduceOptions,
 ): Extreme<D> {
   const values = (x as Tensor<Shape, D>).takeAlongDim(indices, axis)
-  return options?.keepDim === true
+  return keepDim(op, options) === 1
     ? { values, indices }
     : { values: values.squeeze(axis), indices: indices.squeeze(axis) }
 }
