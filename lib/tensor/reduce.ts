@@ -36,8 +36,11 @@ function correction(op: string, options: { readonly correction?: number | undefi
   return requireNumber(op, 'correction', options.correction ?? 1)
 }
 
+/** What `addmm` and `baddbmm` scale their two terms with. */
 export interface Factors {
+  /** Factor of the tensor that is added to; `1` by default. */
   readonly beta?: number | undefined
+  /** Factor of the product; `1` by default. */
   readonly alpha?: number | undefined
 }
 
