@@ -314,7 +314,7 @@ impl Engine {
         let targets: SmallVec<[Binding; 4]> = outputs.iter().map(|storage| storage.binding()).collect();
         {
             let gates = gates(states.iter().chain(inputs.iter().map(|(storage, _)| storage)));
-            if !gates.is_empty() && !runnable.written.is_empty() {
+            if !gates.is_empty() && runnable.written.iter().any(|&s| states[s as usize].gate().is_some()) {
                 return Err(busy("run"));
             }
             let _passes: Vec<_> = gates.iter().map(|gate| gate.visit()).collect();

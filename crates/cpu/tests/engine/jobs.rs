@@ -105,6 +105,12 @@ fn a_second_training_of_leased_state_is_busy_and_everything_else_goes_on() {
         };
         let busy = e.optimizer_step(net.optimizer).unwrap_err();
         assert_eq!(busy.code(), "ERR_BUSY");
+        // A program that only reads them goes in between two steps; one that writes them does not.
+        let reader = trace(e, &[x, y], |e, a| Ok(vec![net.loss(e, a[0], a[1])?])).unwrap();
+        let loss = run(e, reader, &[x, y]).unwrap()[0];
+        assert!(values(e, loss)[0].is_finite());
+        let (rows_x, rows_y) = batch(e, 8, 5, 3, 9);
+        assert_eq!(run(e, programs[0], &[rows_x, rows_y]).unwrap_err().code(), "ERR_BUSY");
         // Reads of the leased weights wait for a step boundary; they see whole steps only.
         for _ in 0..20 {
             let before = net.weights(e);
