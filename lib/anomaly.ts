@@ -1,4 +1,5 @@
 import { native, setRecording } from './native.js'
+import { requireFunction } from './tensor/checks.js'
 
 let depth = 0
 
@@ -48,6 +49,7 @@ export function detectAnomaly<T>(body: boolean | (() => T)): T | void {
     switched = body
     return undefined
   }
+  requireFunction('detectAnomaly', body)
   enter()
   let result: T
   try {

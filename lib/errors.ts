@@ -22,6 +22,11 @@ export function withoutOwnFrames(stack: string): string {
   return [...lines.slice(0, first), ...lines.slice(users)].join('\n')
 }
 
+/** Whether a stack shows a line of the user's. */
+export function showsUser(stack: string): boolean {
+  return stack.split('\n').some((line) => /^\s+at /.test(line) && isForeign(line))
+}
+
 /** The text of the first frame that is the user's, as `file:line:column`, or an empty text. */
 export function callerSite(): string {
   const holder: { stack?: string } = {}

@@ -16,6 +16,7 @@ import { assembled, collected, mapped } from './jit/outputs.js'
 import { parameterNames } from './jit/parameter-names.js'
 import { free, modesHold, run, runAsync, traced, type Program } from './jit/program.js'
 import { flagsOf, handleOf, located } from './tensor/base.js'
+import { requireFlag, requireOptions } from './tensor/checks.js'
 import { shown } from './tensor/create.js'
 import { withoutReading } from './tensor/print.js'
 import { isGradEnabled, type Tensor } from './tensor.js'
@@ -279,6 +280,7 @@ export function jit<Args extends readonly never[] | readonly unknown[], Result>(
       TraceError,
       `jit: an ${fn.constructor.name}; expected a synchronous function. Await before or after the call, not in it.`,
     )
+  requireJitOptions(options)
   const name = fn.name === '' ? 'jit' : fn.name
   const compiler = new Compiler(fn as unknown as (...args: unknown[]) => unknown, name, options)
   const compiled = (...args: unknown[]): unknown => compiler.call(args)
@@ -291,6 +293,14 @@ export function jit<Args extends readonly never[] | readonly unknown[], Result>(
   })
   abandoned.register(compiled, compiler.entries)
   return compiled as unknown as CompiledFunction<Args, Result>
+}
+
+function requireJitOptions(options: JitOptions): void {
+  requireOptions('jit', options, ['static', 'keepGrads', 'verify'])
+  for (const what of ['keepGrads', 'verify'] as const) requireFlag('jit', what, options[what] ?? false)
+  const { static: names = [] } = options
+  if (!Array.isArray(names) || !names.every((name) => typeof name === 'string'))
+    throw located(ValueError, `jit: ${shown(names)} as static; expected an array of the names of arguments.`)
 }
 
 function explained(compiler: Compiler): string {

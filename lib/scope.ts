@@ -10,6 +10,7 @@ import {
   requireList,
   swapCreated,
 } from './tensor/base.js'
+import { requireFunction } from './tensor/checks.js'
 
 /** How many levels of objects are searched for tensors that a scope has to keep. */
 const DEPTH = 32
@@ -34,6 +35,7 @@ const DEPTH = 32
  * ```
  */
 export function scope<T>(fn: () => T): T {
+  requireFunction('scope', fn)
   const made: TensorBase[] = []
   const outer = swapCreated(made)
   let result: T

@@ -21,6 +21,7 @@ import {
   setFlag,
   setTensorClass,
 } from './tensor/base.js'
+import { requireFlag, requireFunction, requireOptions, requireTensor } from './tensor/checks.js'
 import { arrayFor, asTensor, isFloat, nested, shown } from './tensor/create.js'
 import { ViewTensor } from './tensor/view.js'
 import { Code } from './ops.generated.js'
@@ -56,6 +57,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> extends Vi
 
   set requiresGrad(on: boolean) {
     const handle = handleOf(this)
+    requireFlag('requiresGrad', 'value', on)
     if (isTracing())
       throw located(
         TraceError,
@@ -85,6 +87,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> extends Vi
   }
 
   set grad(value: Tensor | null) {
+    if (value !== null) requireTensor('grad', 'gradient', value)
     native.setGrad(handleOf(this), value === null ? NONE : handleOf(value))
   }
 
@@ -98,9 +101,11 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> extends Vi
    * @throws ShapeError where `gradient` is left out or has another shape
    */
   backward(gradient?: TensorLike | null, options: { readonly retainGraph?: boolean } = {}): void {
+    requireOptions('backward', options, ['retainGraph'])
+    const retain = requireFlag('backward', 'retainGraph', options.retainGraph ?? false)
     const seed =
       gradient === undefined || gradient === null ? null : asTensor(gradient, 'backward', this.dtype)
-    native.backward(handleOf(this), seed === null ? NONE : handleOf(seed), options.retainGraph === true)
+    native.backward(handleOf(this), seed === null ? NONE : handleOf(seed), retain)
   }
 
   /** The same values without history: no gradient flows through the result. */
@@ -311,17 +316,15 @@ export function grad<const Xs extends readonly Tensor[]>(
   options: { readonly gradient?: TensorLike; readonly retainGraph?: boolean } = {},
 ): { -readonly [I in keyof Xs]: Xs[I] extends Tensor<infer S, infer D> ? Tensor<S, D> : Tensor } {
   if (!isTensor(y)) throw located(ValueError, `grad: ${shown(y)} to differentiate; expected a tensor.`)
+  requireOptions('grad', options, ['gradient', 'retainGraph'])
+  const retain = requireFlag('grad', 'retainGraph', options.retainGraph ?? false)
+  if (!Array.isArray(xs)) throw located(ValueError, `grad: ${shown(xs)} as xs; expected an array of tensors.`)
+  xs.forEach((x, i) => requireTensor('grad', `entry ${i} of xs`, x))
   requireList(xs.length)
   const seed = options.gradient === undefined ? null : asTensor(options.gradient, 'grad', y.dtype)
   const outs = xs.map(() => blank())
   for (let i = 0; i < xs.length; i += 1) io[Io.list + i] = handleOf(xs[i] as Tensor)
-  native.gradients(
-    outs,
-    handleOf(y),
-    seed === null ? NONE : handleOf(seed),
-    xs.length,
-    options.retainGraph === true,
-  )
+  native.gradients(outs, handleOf(y), seed === null ? NONE : handleOf(seed), xs.length, retain)
   const handles = Array.from(io.subarray(Io.list, Io.list + xs.length))
   const traced = io[Io.tracing] === 0 ? 0 : Flag.traced
   return outs.map((out, i) => {
@@ -353,6 +356,7 @@ export function grad<const Xs extends readonly Tensor[]>(
 export function valueAndGrad<Xs extends readonly Tensor[], R extends Tensor>(
   fn: (...xs: Xs) => R,
 ): (...xs: Xs) => [value: R, gradients: { [I in keyof Xs]: Xs[I] }] {
+  requireFunction('valueAndGrad', fn)
   return (...xs) => {
     const leaves = xs.map((x) => differentiable(x)) as unknown as Xs
     const value = withGradients(true, () => fn(...leaves))
@@ -404,6 +408,7 @@ function withGradients<T>(on: boolean, fn: () => T): T {
  * ```
  */
 export function noGrad<T>(fn: () => T): T {
+  requireFunction('noGrad', fn)
   return withGradients(false, fn)
 }
 

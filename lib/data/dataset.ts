@@ -1,6 +1,8 @@
-import { ShapeError, ValueError } from '../errors.js'
+import { IndexError, ShapeError, ValueError } from '../errors.js'
 import type { Tensor } from '../tensor.js'
 import { isTensor } from '../tensor/base.js'
+import { requireInteger, requireTensor } from '../tensor/checks.js'
+import { shown } from '../tensor/create.js'
 
 /** A tensor, or several that are given together: the inputs of a model with more than one. */
 export type Tensors = Tensor | readonly Tensor[]
@@ -28,16 +30,27 @@ export function mapped<T extends Tensors>(tensors: T, fn: (tensor: Tensor) => Te
   return (isTensor(tensors) ? fn(tensors) : (tensors as readonly Tensor[]).map(fn)) as T
 }
 
+/** One tensor or several, as a list; anything else is refused. */
+function requireTensors(op: string, tensors: Tensors): readonly Tensor[] {
+  const list: readonly unknown[] = Array.isArray(tensors) ? tensors : [tensors]
+  const stranger = list.findIndex((entry) => !isTensor(entry))
+  if (stranger >= 0 || list.length === 0)
+    throw new ValueError(
+      `${op}: ${shown(list.length === 0 ? tensors : list[stranger])}; expected tensors, as in new TensorDataset(x, y).`,
+    )
+  return list as readonly Tensor[]
+}
+
 /** @internal The common number of rows; throws where tensors disagree. */
 export function rowCount(op: string, tensors: readonly Tensor[]): number {
   const count = tensors[0]?.shape[0]
   if (count === undefined)
-    throw new ShapeError(`${op}: a tensor without axes has no samples; expected [n, …].`)
+    throw new ShapeError(`${op}: a tensor without axes; expected [n, …], one sample per row.`)
   for (const tensor of tensors) {
     if (tensor.shape[0] !== count) {
       const given = tensors.map(({ shape }) => `[${shape.join(', ')}]`).join(' and ')
       throw new ShapeError(
-        `${op}: ${given}: the tensors have different numbers of samples along the first axis.`,
+        `${op}: tensors of ${given}; expected the same number of samples along the first axis.`,
       )
     }
   }
@@ -64,9 +77,7 @@ export class TensorDataset<X extends Tensors = Tensor, Y extends Tensors = Tenso
   readonly length: number
 
   constructor(x: X, y: Y) {
-    const all = [...listed(x), ...listed(y)]
-    if (!all.every(isTensor))
-      throw new ValueError('TensorDataset: expected tensors: new TensorDataset(x, y).')
+    const all = [x, y].flatMap((tensors: Tensors) => requireTensors('TensorDataset', tensors))
     this.x = x
     this.y = y
     this.length = rowCount('TensorDataset', all)
@@ -74,18 +85,25 @@ export class TensorDataset<X extends Tensors = Tensor, Y extends Tensors = Tenso
 
   /** One sample: the rows at `index`. */
   get(index: number): Batch<X, Y> {
+    requireInteger('TensorDataset.get', 'index', index)
     const row = (tensor: Tensor): Tensor => tensor.select(0, index)
     return { x: mapped(this.x, row), y: mapped(this.y, row) }
   }
 
   /** The samples at some indices, in their order, as a batch. */
   gather(indices: Tensor): Batch<X, Y> {
+    requireTensor('TensorDataset.gather', 'indices', indices)
     const rows = (tensor: Tensor): Tensor => tensor.indexSelect(0, indices)
     return { x: mapped(this.x, rows), y: mapped(this.y, rows) }
   }
 
   /** The samples from `start` up to, but not including, `end`; nothing is copied. */
   slice(start: number, end: number = this.length): TensorDataset<X, Y> {
+    for (const bound of [start, end]) requireInteger('TensorDataset.slice', 'bound', bound, 0)
+    if (start > end || end > this.length)
+      throw new IndexError(
+        `TensorDataset.slice: ${start} to ${end} of ${this.length} samples; expected 0 ≤ start ≤ end ≤ ${this.length}.`,
+      )
     const rows = (tensor: Tensor): Tensor => tensor.narrow(0, start, end - start)
     return new TensorDataset(mapped(this.x, rows), mapped(this.y, rows))
   }

@@ -4,6 +4,7 @@ import { ValueError } from '../errors.js'
 import type { Tensor } from '../tensor.js'
 import { fromTypedArray } from '../tensor/factories.js'
 import type { Shape } from '../types.js'
+import { shown } from '../tensor/create.js'
 
 type IdxValues = Uint8Array | Int32Array | Float32Array | Float64Array
 
@@ -39,9 +40,34 @@ const kinds: ReadonlyMap<number, Kind> = new Map([
  * ```
  */
 export function readIdx(path: string): Tensor {
-  const stored = readFileSync(path)
+  const stored = contents(path)
   const zipped = stored.length > 2 && stored[0] === 0x1f && stored[1] === 0x8b
-  return parseIdx(zipped ? gunzipSync(stored) : stored, path)
+  return parseIdx(zipped ? unzipped(stored, path) : stored, path)
+}
+
+function contents(path: unknown): Buffer {
+  if (typeof path !== 'string') throw new ValueError(`data.readIdx: ${shown(path)} as path; expected a text.`)
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    throw new ValueError(`data.readIdx: ${path} (${messageOf(error)}); expected a file that can be read.`, {
+      cause: error,
+    })
+  }
+}
+
+function unzipped(stored: Buffer, path: string): Buffer {
+  try {
+    return gunzipSync(stored)
+  } catch (error) {
+    throw new ValueError(`data.readIdx: ${path} (${messageOf(error)}); expected a whole gzip file.`, {
+      cause: error,
+    })
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 /**
@@ -59,19 +85,23 @@ export function readIdx(path: string): Tensor {
  */
 export function parseIdx(bytes: Uint8Array, name = 'IDX data'): Tensor {
   const fail = (what: string): never => {
-    throw new ValueError(`readIdx: ${name}: ${what}`)
+    throw new ValueError(`data.parseIdx: ${name}: ${what}`)
   }
+  if (!(bytes instanceof Uint8Array)) fail(`${shown(bytes)}; expected the bytes of a file, a Uint8Array.`)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (bytes.length < 4 || view.getUint16(0) !== 0) fail('this is no IDX file: it begins with two zero bytes.')
-  const kind = kinds.get(view.getUint8(2)) ?? fail(`unknown element type 0x${view.getUint8(2).toString(16)}.`)
+  if (bytes.length < 4 || view.getUint16(0) !== 0)
+    fail('no IDX file; expected two zero bytes at the beginning.')
+  const kind =
+    kinds.get(view.getUint8(2)) ??
+    fail(`unknown element type 0x${view.getUint8(2).toString(16)}; expected 0x8, 0x9 or 0xb to 0xe.`)
   const rank = view.getUint8(3)
   const start = 4 + 4 * rank
-  if (bytes.length < start) fail(`its header of ${rank} sizes is cut off.`)
+  if (bytes.length < start) fail(`a header that is cut off; expected ${rank} sizes.`)
   const shape = Array.from({ length: rank }, (_, axis) => view.getUint32(4 + 4 * axis))
   const count = shape.reduce((product, size) => product * size, 1)
   // Compared before anything is allocated, so that a forged header costs nothing.
   if (bytes.length !== start + count * kind.bytes) {
-    fail(`[${shape.join(', ')}] needs ${start + count * kind.bytes} bytes; the file has ${bytes.length}.`)
+    fail(`${bytes.length} bytes; expected ${start + count * kind.bytes} for [${shape.join(', ')}].`)
   }
   return fromTypedArray(elements(view, start, count, kind), shape as unknown as Shape)
 }

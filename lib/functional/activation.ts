@@ -1,6 +1,7 @@
 import { ValueError } from '../errors.js'
 import { Code } from '../ops.generated.js'
 import { apply1, apply2, apply3, attributes, located } from '../tensor/base.js'
+import { requireAtLeast, requireFlag, requireNumber, requireOptions } from '../tensor/checks.js'
 import { asTensor, shown } from '../tensor/create.js'
 import { axisOf } from '../tensor/reduce.js'
 import type { Tensor } from '../tensor.js'
@@ -177,7 +178,8 @@ export function softmin<const X extends TensorLike>(x: X, axis: number): Floatin
  * ```
  */
 export function dropout<const X extends TensorLike>(x: X, p = 0.5, training = true): Floating<X> {
-  if (!(p >= 0 && p <= 1))
+  requireFlag('dropout', 'training', training)
+  if (typeof p !== 'number' || !(p >= 0 && p <= 1))
     throw located(ValueError, `dropout: ${shown(p)} as p; expected a number from 0 to 1.`)
   return apply1(
     Code.dropout,
@@ -223,11 +225,11 @@ export function normalize(
   x: TensorLike,
   options: { readonly p?: number; readonly axis?: number; readonly eps?: number } = {},
 ): Tensor {
-  return apply1(
-    Code.normalize,
-    asTensor(x, 'normalize'),
-    attributes(options.p ?? 2, axisOf('normalize', options.axis ?? 1), options.eps ?? 1e-12),
-  )
+  requireOptions('normalize', options, ['p', 'axis', 'eps'])
+  const p = requireNumber('normalize', 'p', options.p ?? 2)
+  const eps = requireAtLeast('normalize', 'eps', options.eps ?? 1e-12, 0)
+  const axis = axisOf('normalize', options.axis ?? 1)
+  return apply1(Code.normalize, asTensor(x, 'normalize'), attributes(p, axis, eps))
 }
 
 /**
@@ -250,12 +252,10 @@ export function cosineSimilarity(
   options: { readonly axis?: number; readonly eps?: number } = {},
 ): Tensor {
   const [left, right] = [asTensor(a, 'cosineSimilarity'), asTensor(b, 'cosineSimilarity')]
-  return apply2(
-    Code.cosineSimilarity,
-    left,
-    right,
-    attributes(axisOf('cosineSimilarity', options.axis ?? 1), options.eps ?? 1e-8),
-  )
+  requireOptions('cosineSimilarity', options, ['axis', 'eps'])
+  const axis = axisOf('cosineSimilarity', options.axis ?? 1)
+  const eps = requireAtLeast('cosineSimilarity', 'eps', options.eps ?? 1e-8, 0)
+  return apply2(Code.cosineSimilarity, left, right, attributes(axis, eps))
 }
 
 /**
@@ -278,10 +278,9 @@ export function pairwiseDistance(
   options: { readonly p?: number; readonly eps?: number; readonly keepDim?: boolean } = {},
 ): Tensor {
   const [left, right] = [asTensor(a, 'pairwiseDistance'), asTensor(b, 'pairwiseDistance')]
-  return apply2(
-    Code.pairwiseDistance,
-    left,
-    right,
-    attributes(options.p ?? 2, options.eps ?? 1e-6, options.keepDim === true ? 1 : 0),
-  )
+  requireOptions('pairwiseDistance', options, ['p', 'eps', 'keepDim'])
+  const p = requireNumber('pairwiseDistance', 'p', options.p ?? 2)
+  const eps = requireNumber('pairwiseDistance', 'eps', options.eps ?? 1e-6)
+  const keep = requireFlag('pairwiseDistance', 'keepDim', options.keepDim ?? false)
+  return apply2(Code.pairwiseDistance, left, right, attributes(p, eps, keep ? 1 : 0))
 }

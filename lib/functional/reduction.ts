@@ -1,5 +1,5 @@
 import { asTensor } from '../tensor/create.js'
-import type { Extreme } from '../tensor/reduce.js'
+import { axisOf, type Extreme } from '../tensor/reduce.js'
 import type { Tensor } from '../tensor.js'
 import type { Axes, ReduceOptions, Shape, TensorLike } from '../types.js'
 
@@ -269,7 +269,7 @@ export function argmin(x: TensorLike, axis?: number | null, options?: ReduceOpti
  * ```
  */
 export function max(x: TensorLike, axis: number, options?: ReduceOptions): Extreme {
-  return asTensor(x, 'max').max(axis, options)
+  return asTensor(x, 'max').max(axisOf('max', axis), options)
 }
 
 /**
@@ -288,5 +288,5 @@ export function max(x: TensorLike, axis: number, options?: ReduceOptions): Extre
  * ```
  */
 export function min(x: TensorLike, axis: number, options?: ReduceOptions): Extreme {
-  return asTensor(x, 'min').min(axis, options)
+  return asTensor(x, 'min').min(axisOf('min', axis), options)
 }

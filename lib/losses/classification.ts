@@ -10,9 +10,12 @@ import {
   operands,
   optional,
   reductionCode,
+  requireLossOptions,
   type LossOptions,
   type Reduction,
 } from './input.js'
+import { requireFlag, requireInteger } from '../tensor/checks.js'
+import { shown } from '../tensor/create.js'
 
 export interface NllOptions extends LossOptions {
   /** One factor per class. */
@@ -26,9 +29,16 @@ export interface CrossEntropyOptions extends NllOptions {
   readonly labelSmoothing?: number
 }
 
-export function requireShare(op: string, name: string, value: number): number {
-  if (value >= 0 && value <= 1) return value
-  throw located(ValueError, `${op}: ${name} is ${value}; expected a share in [0, 1].`)
+/** What each loss has beside `reduction`; the modules of the same losses refuse the same. */
+export const nllOptions = ['weight', 'ignoreIndex'] as const
+export const crossEntropyOptions = [...nllOptions, 'labelSmoothing'] as const
+export const binaryOptions = ['weight'] as const
+export const binaryLogitsOptions = ['weight', 'posWeight'] as const
+export const klDivOptions = ['logTarget'] as const
+
+export function requireShare(op: string, name: string, value: unknown): number {
+  if (typeof value === 'number' && value >= 0 && value <= 1) return value
+  throw located(ValueError, `${op}: ${shown(value)} as ${name}; expected a share in [0, 1].`)
 }
 
 /**
@@ -54,6 +64,7 @@ export function crossEntropy(
   options: CrossEntropyOptions = {},
 ): FloatTensor {
   const op = 'losses.crossEntropy'
+  requireLossOptions(op, options, crossEntropyOptions)
   const { weight, ignoreIndex = -100, labelSmoothing = 0 } = options
   const [x, y] = classOperands(op, prediction, target)
   logitsOf(
@@ -65,7 +76,7 @@ export function crossEntropy(
   )
   const attributes = [
     reductionCode(op, options.reduction),
-    ignoreIndex,
+    requireInteger(op, 'ignoreIndex', ignoreIndex),
     requireShare(op, 'labelSmoothing', labelSmoothing),
   ]
   return applyLoss(Code.crossEntropy, [x, y, optional(op, weight)], attributes)
@@ -87,6 +98,7 @@ export function crossEntropy(
  */
 export function nll(prediction: TensorLike, target: TensorLike, options: NllOptions = {}): FloatTensor {
   const op = 'losses.nll'
+  requireLossOptions(op, options, nllOptions)
   const { weight, ignoreIndex = -100 } = options
   const [x, y] = classOperands(op, prediction, target)
   logitsOf(
@@ -99,7 +111,7 @@ export function nll(prediction: TensorLike, target: TensorLike, options: NllOpti
   return applyLoss(
     Code.nll,
     [x, y, optional(op, weight)],
-    [reductionCode(op, options.reduction), ignoreIndex],
+    [reductionCode(op, options.reduction), requireInteger(op, 'ignoreIndex', ignoreIndex)],
   )
 }
 
@@ -134,6 +146,7 @@ export function binaryCrossEntropy(
   options: BinaryOptions = {},
 ): FloatTensor {
   const op = 'losses.binaryCrossEntropy'
+  requireLossOptions(op, options, binaryOptions)
   const [x, y] = operands(op, prediction, target)
   const fix = 'End the model with nn.Sigmoid, or use losses.binaryCrossEntropyWithLogits.'
   const logits = logitsOf(op, x, 'probabilities', 'sigmoid', fix)
@@ -164,6 +177,7 @@ export function binaryCrossEntropyWithLogits(
   options: BinaryLogitsOptions = {},
 ): FloatTensor {
   const op = 'losses.binaryCrossEntropyWithLogits'
+  requireLossOptions(op, options, binaryLogitsOptions)
   const [x, y] = operands(op, prediction, target)
   logitsOf(
     op,
@@ -203,6 +217,7 @@ export interface KlDivOptions {
  */
 export function klDiv(prediction: TensorLike, target: TensorLike, options: KlDivOptions = {}): FloatTensor {
   const op = 'losses.klDiv'
+  requireLossOptions(op, options, klDivOptions)
   const [x, y] = operands(op, prediction, target)
   logitsOf(
     op,
@@ -214,6 +229,9 @@ export function klDiv(prediction: TensorLike, target: TensorLike, options: KlDiv
   return applyLoss(
     Code.klDiv,
     [x, y],
-    [reductionCode(op, options.reduction, 4), Number(options.logTarget ?? false)],
+    [
+      reductionCode(op, options.reduction, 4),
+      Number(requireFlag(op, 'logTarget', options.logTarget ?? false)),
+    ],
   )
 }

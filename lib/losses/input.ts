@@ -2,7 +2,8 @@ import { LossInputError, ValueError } from '../errors.js'
 import { Io, NONE, io, native } from '../native.js'
 import { producerOf, type Tensor } from '../tensor.js'
 import { adopt, blank, handleOf, isTensor, located } from '../tensor/base.js'
-import { asTensor } from '../tensor/create.js'
+import { requireOptions } from '../tensor/checks.js'
+import { asTensor, shown } from '../tensor/create.js'
 import type { FloatTensor, TensorLike } from '../types.js'
 
 /** How the losses of single elements (or samples) become one number; `'none'` leaves them apart. */
@@ -13,6 +14,14 @@ export interface LossOptions {
   readonly reduction?: Reduction
 }
 
+/** Options that every loss has. */
+const shared = ['reduction'] as const
+
+/** Refuses options that the loss does not have. */
+export function requireLossOptions(op: string, options: object, more: readonly string[] = []): void {
+  requireOptions(op, options, [...shared, ...more])
+}
+
 const reductions = ['none', 'mean', 'sum', 'batchMean'] as const
 
 /** The number that stands for a reduction in the core. */
@@ -20,7 +29,7 @@ export function reductionCode(op: string, reduction: Reduction | 'batchMean' = '
   const code = reductions.indexOf(reduction)
   if (code < 0 || code >= known) {
     const names = reductions.slice(0, known).map((name) => `'${name}'`)
-    throw located(ValueError, `${op}: reduction '${String(reduction)}'; expected ${names.join(', ')}.`)
+    throw located(ValueError, `${op}: ${shown(reduction)} as reduction; expected ${names.join(', ')}.`)
   }
   return code
 }
@@ -33,7 +42,7 @@ export function operands(op: string, prediction: TensorLike, target: TensorLike)
 /** The same where targets may be class indices: plain arrays of them become i32. */
 export function classOperands(op: string, prediction: TensorLike, target: TensorLike): [Tensor, Tensor] {
   const [x, y] = operands(op, prediction, target)
-  return [x, !isTensor(target) && y.rank < x.rank ? y.to('i32') : y]
+  return [x, !isTensor(target) && y.rank < x.rank ? asTensor(target, op, 'i32') : y]
 }
 
 /** Applies an op of any number of operands, of which some may be absent. */

@@ -1,9 +1,18 @@
 import { Code } from '../ops.generated.js'
+import { requireFlag } from '../tensor/checks.js'
 import type { Tensor } from '../tensor.js'
 import type { FloatTensor, TensorLike } from '../types.js'
 import { requireShare } from './classification.js'
-import { applyLoss, classOperands, logitsOf, operands, reductionCode, type LossOptions } from './input.js'
-import { cosine, type HuberOptions } from './regression.js'
+import {
+  applyLoss,
+  classOperands,
+  logitsOf,
+  operands,
+  reductionCode,
+  requireLossOptions,
+  type LossOptions,
+} from './input.js'
+import { cosine, huberOptions, requireDelta, type HuberOptions } from './regression.js'
 
 // Keras's losses: the mean is over the last axis first, so that 'none' gives one loss per sample; predictions and
 // targets that differ by a last axis of size 1 are aligned.
@@ -15,6 +24,7 @@ function averaged(
   target: TensorLike,
   options: LossOptions,
 ): FloatTensor {
+  requireLossOptions(op, options)
   return applyLoss(code, operands(op, prediction, target), [reductionCode(op, options.reduction)])
 }
 
@@ -70,7 +80,8 @@ export function meanHuber(
   options: HuberOptions = {},
 ): FloatTensor {
   const op = 'losses.meanHuber'
-  const attributes = [reductionCode(op, options.reduction), options.delta ?? 1]
+  requireLossOptions(op, options, huberOptions)
+  const attributes = [reductionCode(op, options.reduction), requireDelta(op, options.delta ?? 1)]
   return applyLoss(Code.meanHuber, operands(op, prediction, target), attributes)
 }
 
@@ -123,6 +134,7 @@ export function klDivergence(
   options: LossOptions = {},
 ): FloatTensor {
   const op = 'losses.klDivergence'
+  requireLossOptions(op, options)
   const [x, y] = operands(op, prediction, target)
   logitsOf(
     op,
@@ -158,7 +170,7 @@ export interface CrossentropyOptions extends LossOptions {
  */
 function resolved(op: string, x: Tensor, fromLogits: boolean, from: 'softmax' | 'sigmoid'): [Tensor, number] {
   const layer = from === 'softmax' ? 'nn.Softmax' : 'nn.Sigmoid'
-  if (fromLogits) {
+  if (requireFlag(op, 'fromLogits', fromLogits)) {
     logitsOf(op, x, 'logits', null, 'Leave that layer out, or leave fromLogits out.')
     return [x, 1]
   }
@@ -193,6 +205,7 @@ export function categoricalCrossentropy(
   options: CrossentropyOptions = {},
 ): FloatTensor {
   const op = 'losses.categoricalCrossentropy'
+  requireLossOptions(op, options, ['fromLogits', 'labelSmoothing'])
   const { fromLogits = false, labelSmoothing = 0 } = options
   const [x, y] = operands(op, prediction, target)
   const smoothing = requireShare(op, 'labelSmoothing', labelSmoothing)
@@ -226,6 +239,7 @@ export function sparseCategoricalCrossentropy(
   options: Omit<CrossentropyOptions, 'labelSmoothing'> = {},
 ): FloatTensor {
   const op = 'losses.sparseCategoricalCrossentropy'
+  requireLossOptions(op, options, ['fromLogits'])
   const [x, given] = classOperands(op, prediction, target)
   const classes = given.dtype === 'f32' || given.dtype === 'f64' ? given.to('i32') : given
   const [input, logits] = resolved(op, x, options.fromLogits ?? false, 'softmax')
@@ -257,6 +271,7 @@ export function binaryCrossentropy(
   options: CrossentropyOptions = {},
 ): FloatTensor {
   const op = 'losses.binaryCrossentropy'
+  requireLossOptions(op, options, ['fromLogits', 'labelSmoothing'])
   const { fromLogits = false, labelSmoothing = 0 } = options
   const [x, y] = operands(op, prediction, target)
   const smoothing = requireShare(op, 'labelSmoothing', labelSmoothing)

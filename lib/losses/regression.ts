@@ -1,8 +1,10 @@
 import { ValueError } from '../errors.js'
 import { Code } from '../ops.generated.js'
 import { located } from '../tensor/base.js'
+import { requireAtLeast, requireFlag, requireInteger, requireNumber } from '../tensor/checks.js'
+import { shown } from '../tensor/create.js'
 import type { FloatTensor, TensorLike } from '../types.js'
-import { applyLoss, operands, reductionCode, type LossOptions } from './input.js'
+import { applyLoss, operands, reductionCode, requireLossOptions, type LossOptions } from './input.js'
 
 /** A loss of equal shapes without options but the reduction. */
 function plain(
@@ -12,12 +14,20 @@ function plain(
   target: TensorLike,
   options: LossOptions,
 ): FloatTensor {
+  requireLossOptions(op, options)
   return applyLoss(code, operands(op, prediction, target), [reductionCode(op, options.reduction)])
 }
 
-function requireAtLeast(op: string, name: string, value: number, least: number): number {
-  if (value >= least) return value
-  throw located(ValueError, `${op}: ${name} is ${value}; expected at least ${least}.`)
+/** What each loss has beside `reduction`; the modules of the same losses refuse the same. */
+export const smoothL1Options = ['beta'] as const
+export const huberOptions = ['delta'] as const
+const marginOptions = ['margin'] as const
+
+/** Where the straight line of a Huber loss begins. */
+export function requireDelta(op: string, delta: unknown): number {
+  if (typeof delta !== 'number' || !(delta > 0))
+    throw located(ValueError, `${op}: ${shown(delta)} as delta; expected a number above 0.`)
+  return delta
 }
 
 /**
@@ -75,6 +85,7 @@ export function smoothL1(
   options: SmoothL1Options = {},
 ): FloatTensor {
   const op = 'losses.smoothL1'
+  requireLossOptions(op, options, smoothL1Options)
   const beta = requireAtLeast(op, 'beta', options.beta ?? 1, 0)
   return applyLoss(Code.smoothL1, operands(op, prediction, target), [
     reductionCode(op, options.reduction),
@@ -101,8 +112,8 @@ export interface HuberOptions extends LossOptions {
  */
 export function huber(prediction: TensorLike, target: TensorLike, options: HuberOptions = {}): FloatTensor {
   const op = 'losses.huber'
-  const { delta = 1 } = options
-  if (!(delta > 0)) throw located(ValueError, `${op}: delta is ${delta}; expected a number above 0.`)
+  requireLossOptions(op, options, huberOptions)
+  const delta = requireDelta(op, options.delta ?? 1)
   return applyLoss(Code.huber, operands(op, prediction, target), [
     reductionCode(op, options.reduction),
     delta,
@@ -134,8 +145,14 @@ export function poisson(
   options: PoissonOptions = {},
 ): FloatTensor {
   const op = 'losses.poisson'
+  requireLossOptions(op, options, ['logInput', 'full', 'eps'])
   const { logInput = true, full = false, eps = 1e-8 } = options
-  const attributes = [reductionCode(op, options.reduction), Number(logInput), Number(full), eps]
+  const attributes = [
+    reductionCode(op, options.reduction),
+    Number(requireFlag(op, 'logInput', logInput)),
+    Number(requireFlag(op, 'full', full)),
+    requireAtLeast(op, 'eps', eps, 0),
+  ]
   return applyLoss(Code.poisson, operands(op, prediction, target), attributes)
 }
 
@@ -192,7 +209,8 @@ export function hingeEmbedding(
   options: MarginOptions = {},
 ): FloatTensor {
   const op = 'losses.hingeEmbedding'
-  const attributes = [reductionCode(op, options.reduction), options.margin ?? 1]
+  requireLossOptions(op, options, marginOptions)
+  const attributes = [reductionCode(op, options.reduction), requireNumber(op, 'margin', options.margin ?? 1)]
   return applyLoss(Code.hingeEmbedding, operands(op, prediction, target), attributes)
 }
 
@@ -213,7 +231,8 @@ export interface CosineOptions extends LossOptions {
  */
 export function cosine(prediction: TensorLike, target: TensorLike, options: CosineOptions = {}): FloatTensor {
   const op = 'losses.cosine'
-  const attributes = [reductionCode(op, options.reduction), options.dim ?? -1]
+  requireLossOptions(op, options, ['dim'])
+  const attributes = [reductionCode(op, options.reduction), requireInteger(op, 'dim', options.dim ?? -1)]
   return applyLoss(Code.cosine, operands(op, prediction, target), attributes)
 }
 
@@ -237,9 +256,10 @@ export function cosineEmbedding(
   options: MarginOptions = {},
 ): FloatTensor {
   const op = 'losses.cosineEmbedding'
+  requireLossOptions(op, options, marginOptions)
   const [first, second] = operands(op, x, y)
   const [, sides] = operands(op, x, target)
-  const attributes = [reductionCode(op, options.reduction), options.margin ?? 0]
+  const attributes = [reductionCode(op, options.reduction), requireNumber(op, 'margin', options.margin ?? 0)]
   return applyLoss(Code.cosineEmbedding, [first, second, sides], attributes)
 }
 
@@ -260,9 +280,10 @@ export function marginRanking(
   options: MarginOptions = {},
 ): FloatTensor {
   const op = 'losses.marginRanking'
+  requireLossOptions(op, options, marginOptions)
   const [first, second] = operands(op, x, y)
   const [, sides] = operands(op, x, target)
-  const attributes = [reductionCode(op, options.reduction), options.margin ?? 0]
+  const attributes = [reductionCode(op, options.reduction), requireNumber(op, 'margin', options.margin ?? 0)]
   return applyLoss(Code.marginRanking, [first, second, sides], attributes)
 }
 
@@ -312,12 +333,16 @@ export function tripletMargin(
   options: TripletOptions = {},
 ): FloatTensor {
   const op = 'losses.tripletMargin'
+  requireLossOptions(op, options, ['margin', 'p', 'eps', 'swap'])
   const [a, p] = operands(op, anchor, positive)
   const [, n] = operands(op, anchor, negative)
   const { margin = 1, p: power = 2, eps = 1e-6, swap = false } = options
-  return applyLoss(
-    Code.tripletMargin,
-    [a, p, n],
-    [reductionCode(op, options.reduction), margin, power, eps, Number(swap)],
-  )
+  const attributes = [
+    reductionCode(op, options.reduction),
+    requireNumber(op, 'margin', margin),
+    requireNumber(op, 'p', power),
+    requireNumber(op, 'eps', eps),
+    Number(requireFlag(op, 'swap', swap)),
+  ]
+  return applyLoss(Code.tripletMargin, [a, p, n], attributes)
 }

@@ -1,6 +1,7 @@
-import { ShapeError, ValueError } from '../errors.js'
+import { ShapeError } from '../errors.js'
 import type { Tensor } from '../tensor.js'
 import type { FloatTensor } from '../types.js'
+import { requireInteger, requireNumber, requireOptions, requireTensor } from '../tensor/checks.js'
 
 /**
  * Removes or adds a last axis of size 1 so that targets and predictions agree, as Keras does; nothing else broadcasts.
@@ -18,7 +19,7 @@ export function alignedTarget(op: string, prediction: Tensor, target: Tensor): T
 
 function mismatch(op: string, prediction: Tensor, target: Tensor): ShapeError {
   return new ShapeError(
-    `${op}: prediction [${prediction.shape.join(', ')}] and target [${target.shape.join(', ')}] do not belong together.`,
+    `metrics.${op}: a target [${target.shape.join(', ')}] for a prediction [${prediction.shape.join(', ')}]; expected shapes that belong together.`,
   )
 }
 
@@ -45,9 +46,9 @@ export function binaryAccuracy(
   target: Tensor,
   options: BinaryAccuracyOptions = {},
 ): FloatTensor {
-  const { threshold = 0.5 } = options
-  if (!Number.isFinite(threshold))
-    throw new ValueError(`binaryAccuracy: threshold is ${threshold}; expected a number.`)
+  requireInputs('binaryAccuracy', prediction, target)
+  requireOptions('metrics.binaryAccuracy', options, ['threshold'])
+  const threshold = requireNumber('metrics.binaryAccuracy', 'threshold', options.threshold ?? 0.5)
   const aligned = alignedTarget('binaryAccuracy', prediction, target)
   return share(prediction.gt(threshold).eq(aligned.gt(0.5)))
 }
@@ -75,7 +76,7 @@ export function categoricalAccuracy(
   target: Tensor,
   options: CategoricalAccuracyOptions = {},
 ): FloatTensor {
-  const { dim = -1 } = options
+  const dim = dimOf('categoricalAccuracy', prediction, target, options)
   if (prediction.shape.join() !== target.shape.join())
     throw mismatch('categoricalAccuracy', prediction, target)
   return share(prediction.argmax(dim).eq(target.argmax(dim)))
@@ -100,9 +101,20 @@ export function sparseCategoricalAccuracy(
   target: Tensor,
   options: CategoricalAccuracyOptions = {},
 ): FloatTensor {
-  const { dim = -1 } = options
+  const dim = dimOf('sparseCategoricalAccuracy', prediction, target, options)
   const best = prediction.argmax(dim)
   return share(best.eq(alignedTarget('sparseCategoricalAccuracy', best, target)))
+}
+
+function requireInputs(op: string, prediction: unknown, target: unknown): void {
+  requireTensor(`metrics.${op}`, 'prediction', prediction)
+  requireTensor(`metrics.${op}`, 'target', target)
+}
+
+function dimOf(op: string, prediction: Tensor, target: Tensor, options: CategoricalAccuracyOptions): number {
+  requireInputs(op, prediction, target)
+  requireOptions(`metrics.${op}`, options, ['dim'])
+  return requireInteger(`metrics.${op}`, 'dim', options.dim ?? -1)
 }
 
 function share(hits: Tensor): FloatTensor {

@@ -1,4 +1,7 @@
+import { ValueError } from '../errors.js'
 import * as F from '../functional.js'
+import { requireInteger, requireNumber, requireTensor } from '../tensor/checks.js'
+import { shown } from '../tensor/create.js'
 import type { Tensor } from '../tensor.js'
 import { requireFloat } from './linear.js'
 import { Module } from './module.js'
@@ -14,6 +17,7 @@ import { Module } from './module.js'
  */
 export class ReLU extends Module {
   override forward(x: Tensor): Tensor {
+    requireTensor('nn.ReLU', 'input', x)
     return x.relu()
   }
 }
@@ -32,7 +36,7 @@ export class LeakyReLU extends Module {
 
   constructor(negativeSlope = 0.01) {
     super()
-    this.negativeSlope = negativeSlope
+    this.negativeSlope = requireNumber('nn.LeakyReLU', 'negativeSlope', negativeSlope)
   }
 
   override forward(x: Tensor): Tensor {
@@ -60,7 +64,7 @@ export class ELU extends Module {
 
   constructor(alpha = 1) {
     super()
-    this.alpha = alpha
+    this.alpha = requireNumber('nn.ELU', 'alpha', alpha)
   }
 
   override forward(x: Tensor): Tensor {
@@ -91,6 +95,8 @@ export class GELU extends Module {
 
   constructor(approximate: GeluApproximation = 'none') {
     super()
+    if (approximate !== 'none' && approximate !== 'tanh')
+      throw new ValueError(`nn.GELU: ${shown(approximate)} as approximate; expected 'none' or 'tanh'.`)
     this.approximate = approximate
   }
 
@@ -166,7 +172,7 @@ export class Softmax extends Module {
 
   constructor(dim = -1) {
     super()
-    this.dim = dim
+    this.dim = requireInteger('nn.Softmax', 'dim', dim)
   }
 
   override forward(x: Tensor): Tensor {
@@ -193,7 +199,7 @@ export class LogSoftmax extends Module {
 
   constructor(dim = -1) {
     super()
-    this.dim = dim
+    this.dim = requireInteger('nn.LogSoftmax', 'dim', dim)
   }
 
   override forward(x: Tensor): Tensor {
@@ -221,8 +227,8 @@ export class Softplus extends Module {
 
   constructor(beta = 1, threshold = 20) {
     super()
-    this.beta = beta
-    this.threshold = threshold
+    this.beta = requireNumber('nn.Softplus', 'beta', beta)
+    this.threshold = requireNumber('nn.Softplus', 'threshold', threshold)
   }
 
   override forward(x: Tensor): Tensor {

@@ -1,5 +1,7 @@
 import { ValueError } from '../errors.js'
 import { Module, isModule, members } from './module.js'
+import { requireInteger } from '../tensor/checks.js'
+import { shown } from '../tensor/create.js'
 
 /**
  * A list of modules that registers them under their indices, for a `forward` that walks them in its own way.
@@ -18,7 +20,7 @@ export class ModuleList<M extends Module = Module> extends Module implements Ite
 
   constructor(modules: Iterable<M> = []) {
     super()
-    for (const module of modules) this.append(module)
+    for (const module of requireIterable('nn.ModuleList', modules)) this.append(module)
   }
 
   /** How many modules the list holds. */
@@ -28,14 +30,14 @@ export class ModuleList<M extends Module = Module> extends Module implements Ite
 
   /** Adds a module at the end; returns the list. */
   append(module: M): this {
-    requireModule(module, `ModuleList: element ${this.#modules.length}`)
+    requireModule('nn.ModuleList', module, `element ${this.#modules.length}`)
     this.#modules.push(module)
     return this
   }
 
   /** The module at an index, counted from the end when it is negative; undefined where there is none. */
   at(index: number): M | undefined {
-    return this.#modules.at(index)
+    return this.#modules.at(requireInteger('nn.ModuleList', 'index', index))
   }
 
   [Symbol.iterator](): Iterator<M> {
@@ -48,7 +50,9 @@ export class ModuleList<M extends Module = Module> extends Module implements Ite
 
   /** @throws ValueError always: a list does not say in which way its modules are called */
   override forward(): never {
-    throw new ValueError('ModuleList has no forward of its own: call its modules, or use nn.Sequential.')
+    throw new ValueError(
+      'nn.ModuleList: forward was called; expected calls of its modules. nn.Sequential calls one after the other.',
+    )
   }
 }
 
@@ -67,6 +71,8 @@ export class ModuleDict<M extends Module = Module> extends Module implements Ite
 
   constructor(modules: Readonly<Record<string, M>> = {}) {
     super()
+    if (typeof modules !== 'object' || modules === null)
+      throw new ValueError(`nn.ModuleDict: ${shown(modules)}; expected a record of modules.`)
     for (const [key, module] of Object.entries(modules)) this.set(key, module)
   }
 
@@ -77,9 +83,9 @@ export class ModuleDict<M extends Module = Module> extends Module implements Ite
 
   /** Puts a module under a key; returns the dictionary. */
   set(key: string, module: M): this {
-    if (key === '' || key.includes('.'))
-      throw new ValueError(`ModuleDict: "${key}" is no key: it must have letters and no dot.`)
-    requireModule(module, `ModuleDict: "${key}"`)
+    if (typeof key !== 'string' || key === '' || key.includes('.'))
+      throw new ValueError(`nn.ModuleDict: ${shown(key)} as key; expected a text with letters and no dot.`)
+    requireModule('nn.ModuleDict', module, shown(key))
     this.#modules.set(key, module)
     return this
   }
@@ -114,10 +120,16 @@ export class ModuleDict<M extends Module = Module> extends Module implements Ite
 
   /** @throws ValueError always: a dictionary does not say in which way its modules are called */
   override forward(): never {
-    throw new ValueError('ModuleDict has no forward of its own: call its modules.')
+    throw new ValueError('nn.ModuleDict: forward was called; expected calls of its modules.')
   }
 }
 
-function requireModule(value: unknown, what: string): void {
-  if (!isModule(value)) throw new ValueError(`${what}: expected a module.`)
+function requireModule(op: string, value: unknown, what: string): void {
+  if (!isModule(value)) throw new ValueError(`${op}: ${shown(value)} as ${what}; expected a module.`)
+}
+
+function requireIterable<M>(op: string, modules: Iterable<M>): Iterable<M> {
+  if (typeof modules !== 'object' || modules === null || !(Symbol.iterator in modules))
+    throw new ValueError(`${op}: ${shown(modules)}; expected an array of modules.`)
+  return modules
 }

@@ -1,5 +1,6 @@
 import { ValueError } from '../errors.js'
 import * as F from '../functional.js'
+import { shown } from '../tensor/create.js'
 import type { Tensor } from '../tensor.js'
 import { requireFloat } from './linear.js'
 import { Module } from './module.js'
@@ -22,7 +23,8 @@ export class Dropout extends Module {
 
   constructor(p = 0.5) {
     super()
-    if (!(p >= 0 && p <= 1)) throw new ValueError(`nn.Dropout: p is ${p}; expected a probability in [0, 1].`)
+    if (typeof p !== 'number' || !(p >= 0 && p <= 1))
+      throw new ValueError(`nn.Dropout: p is ${shown(p)}; expected a probability in [0, 1].`)
     this.p = p
   }
 

@@ -1,4 +1,4 @@
-import { ShapeError, ValueError } from '../errors.js'
+import { DTypeError, ShapeError, ValueError } from '../errors.js'
 import { type Tensor, noGrad } from '../tensor.js'
 import {
   fromTypedArray,
@@ -9,6 +9,8 @@ import {
   tensor,
   zeros as newZeros,
 } from '../tensor/factories.js'
+import { requireAtLeast, requireOptions, requireTensor } from '../tensor/checks.js'
+import { isFloat, shown } from '../tensor/create.js'
 import type { Shape } from '../types.js'
 
 /** Which of a weight's two sides keeps its variance: the inputs forward, or the outputs backward. */
@@ -56,10 +58,11 @@ export interface TruncatedNormalOptions extends NormalOptions {
  * ```
  */
 export function fans(weight: Tensor): Record<FanMode, number> {
+  requireTensor('init.fans', 'weight', weight)
   const [outputs, inputs, ...kernel] = weight.shape as readonly number[]
   if (outputs === undefined || inputs === undefined) {
     throw new ShapeError(
-      `init: [${weight.shape.join(', ')}] has no fan; expected at least two axes, [out, in, …].`,
+      `init.fans: a weight of shape [${weight.shape.join(', ')}]; expected at least two axes, [out, in, …].`,
     )
   }
   const field = kernel.reduce((product, size) => product * size, 1)
@@ -77,6 +80,7 @@ export function fans(weight: Tensor): Record<FanMode, number> {
  * ```
  */
 export function calculateGain(nonlinearity: Nonlinearity, parameter = 0.01): number {
+  finite(parameter, 'parameter', 'calculateGain')
   switch (nonlinearity) {
     case 'tanh':
       return 5 / 3
@@ -90,27 +94,34 @@ export function calculateGain(nonlinearity: Nonlinearity, parameter = 0.01): num
     case 'sigmoid':
       return 1
     default:
-      throw new ValueError(`calculateGain: "${String(nonlinearity)}" is no nonlinearity that has a gain.`)
+      throw new ValueError(
+        `init.calculateGain: ${shown(nonlinearity)}; expected 'linear', 'sigmoid', 'tanh', 'relu', 'leakyRelu' or 'selu'.`,
+      )
   }
 }
 
 /** Writes values into a tensor in logical order, whatever its order in memory; gradients do not see it. */
-function fill<T extends Tensor>(target: T, values: () => Tensor): T {
+function fill<T extends Tensor>(of: string, target: T, values: () => Tensor, anyType = false): T {
+  requireTensor(`init.${of}`, 'target', target)
+  if (!anyType && !isFloat(target.dtype))
+    throw new DTypeError(`init.${of}: a target of ${target.dtype}; expected f32 or f64.`)
   noGrad(() => target.copyFrom(values()))
   return target
 }
 
 function finite(value: number, name: string, of: string): number {
   if (!Number.isFinite(value))
-    throw new ValueError(`init.${of}: ${name} is ${value}; expected a finite number.`)
+    throw new ValueError(`init.${of}: ${shown(value)} as ${name}; expected a finite number.`)
   return value
 }
 
 /** Numbers drawn evenly from [low, high), written into `target`; returns it. Defaults: `low = 0`, `high = 1`. */
 export function uniform<T extends Tensor>(target: T, low = 0, high = 1): T {
   finite(low, 'low', 'uniform')
+  finite(high, 'high', 'uniform')
   const width = finite(high - low, 'high - low', 'uniform')
-  return fill(target, () =>
+  if (width < 0) throw new ValueError(`init.uniform: from ${low} to ${high}; expected low ≤ high.`)
+  return fill('uniform', target, () =>
     rand(target.shape as Shape)
       .mul(width)
       .add(low),
@@ -119,10 +130,11 @@ export function uniform<T extends Tensor>(target: T, low = 0, high = 1): T {
 
 /** Numbers from a normal distribution, written into `target`; returns it. */
 export function normal<T extends Tensor>(target: T, options: NormalOptions = {}): T {
+  requireOptions('init.normal', options, ['mean', 'std'])
   const { mean = 0, std = 1 } = options
-  finite(std, 'std', 'normal')
+  requireAtLeast('init.normal', 'std', finite(std, 'std', 'normal'), 0)
   finite(mean, 'mean', 'normal')
-  return fill(target, () =>
+  return fill('normal', target, () =>
     randn(target.shape as Shape)
       .mul(std)
       .add(mean),
@@ -142,11 +154,13 @@ export function normal<T extends Tensor>(target: T, options: NormalOptions = {})
  * ```
  */
 export function truncNormal<T extends Tensor>(target: T, options: TruncatedNormalOptions = {}): T {
+  requireOptions('init.truncNormal', options, ['mean', 'std', 'low', 'high'])
   const { mean = 0, std = 1, low = -2, high = 2 } = options
+  for (const [name, value] of Object.entries({ mean, std, low, high })) finite(value, name, 'truncNormal')
   if (!(std > 0) || !(low < high)) {
     throw new ValueError(`init.truncNormal: std ${std}, [${low}, ${high}]; expected std > 0 and low < high.`)
   }
-  return fill(target, () => {
+  return fill('truncNormal', target, () => {
     const bounds = tensor([low, high], { dtype: 'f64' })
       .sub(mean)
       .div(std * Math.SQRT2)
@@ -187,17 +201,17 @@ function inverseErf(x: Tensor): Tensor {
 
 /** Zeros, written into `target`; returns it. */
 export function zeros<T extends Tensor>(target: T): T {
-  return fill(target, () => newZeros(target.shape as Shape, { dtype: target.dtype }))
+  return fill('zeros', target, () => newZeros(target.shape as Shape, { dtype: target.dtype }), true)
 }
 
 /** Ones, written into `target`; returns it. */
 export function ones<T extends Tensor>(target: T): T {
-  return fill(target, () => newOnes(target.shape as Shape, { dtype: target.dtype }))
+  return fill('ones', target, () => newOnes(target.shape as Shape, { dtype: target.dtype }), true)
 }
 
 /** One number, written into every element of `target`; returns it. */
 export function constant<T extends Tensor>(target: T, value: number): T {
-  return fill(target, () => full(target.shape as Shape, value, { dtype: target.dtype }))
+  return fill('constant', target, () => full(target.shape as Shape, value, { dtype: target.dtype }), true)
 }
 
 /**
@@ -212,16 +226,18 @@ export function constant<T extends Tensor>(target: T, value: number): T {
  * ```
  */
 export function xavierUniform<T extends Tensor>(weight: T, options: XavierOptions = {}): T {
-  const bound = Math.sqrt(3) * xavierStd(weight, options)
+  const bound = Math.sqrt(3) * xavierStd('xavierUniform', weight, options)
   return uniform(weight, -bound, bound)
 }
 
 /** Xavier's (Glorot's) normal initialisation: variance `gain² · 2 / (fanIn + fanOut)`; writes into `weight`, returns it. */
 export function xavierNormal<T extends Tensor>(weight: T, options: XavierOptions = {}): T {
-  return normal(weight, { std: xavierStd(weight, options) })
+  return normal(weight, { std: xavierStd('xavierNormal', weight, options) })
 }
 
-function xavierStd(weight: Tensor, { gain = 1 }: XavierOptions): number {
+function xavierStd(of: string, weight: Tensor, options: XavierOptions): number {
+  requireOptions(`init.${of}`, options, ['gain'])
+  const gain = requireAtLeast(`init.${of}`, 'gain', options.gain ?? 1, 0)
   const { fanIn, fanOut } = fans(weight)
   return gain * Math.sqrt(2 / (fanIn + fanOut))
 }
@@ -238,17 +254,21 @@ function xavierStd(weight: Tensor, { gain = 1 }: XavierOptions): number {
  * ```
  */
 export function kaimingUniform<T extends Tensor>(weight: T, options: KaimingOptions = {}): T {
-  const bound = Math.sqrt(3) * kaimingStd(weight, options)
+  const bound = Math.sqrt(3) * kaimingStd('kaimingUniform', weight, options)
   return uniform(weight, -bound, bound)
 }
 
 /** Kaiming's (He's) normal initialisation: variance `gain² / fan`; writes into `weight`, returns it. */
 export function kaimingNormal<T extends Tensor>(weight: T, options: KaimingOptions = {}): T {
-  return normal(weight, { std: kaimingStd(weight, options) })
+  return normal(weight, { std: kaimingStd('kaimingNormal', weight, options) })
 }
 
-function kaimingStd(weight: Tensor, options: KaimingOptions): number {
+function kaimingStd(of: string, weight: Tensor, options: KaimingOptions): number {
+  requireOptions(`init.${of}`, options, ['a', 'mode', 'nonlinearity'])
   const { a = 0, mode = 'fanIn', nonlinearity = 'leakyRelu' } = options
+  finite(a, 'a', of)
+  if (mode !== 'fanIn' && mode !== 'fanOut')
+    throw new ValueError(`init.${of}: ${shown(mode)} as mode; expected 'fanIn' or 'fanOut'.`)
   const fan = fans(weight)[mode]
   // A weight without inputs has no elements to draw.
   return fan === 0 ? 0 : calculateGain(nonlinearity, a) / Math.sqrt(fan)
@@ -286,11 +306,12 @@ export function lecunNormal<T extends Tensor>(weight: T): T {
  * ```
  */
 export function orthogonal<T extends Tensor>(weight: T, options: XavierOptions = {}): T {
-  const { gain = 1 } = options
+  requireOptions('init.orthogonal', options, ['gain'])
+  const gain = finite(options.gain ?? 1, 'gain', 'orthogonal')
   fans(weight)
   const rows = weight.shape[0] ?? 0
   const columns = rows === 0 ? 0 : weight.numel / rows
-  return fill(weight, () => {
+  return fill('orthogonal', weight, () => {
     const [long, short] = [Math.max(rows, columns), Math.min(rows, columns)]
     const vectors = orthonormal(randn([short, long], { dtype: 'f64' }).toTypedArray(), short, long)
     for (let i = 0; i < vectors.length; i++) vectors[i] = (vectors[i] ?? 0) * gain

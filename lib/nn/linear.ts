@@ -2,6 +2,8 @@ import { DTypeError, ValueError } from '../errors.js'
 import * as F from '../functional.js'
 import type { Tensor } from '../tensor.js'
 import { located } from '../tensor/base.js'
+import { requireFlag, requireOptions, requireTensor } from '../tensor/checks.js'
+import { shown } from '../tensor/create.js'
 import { zeros } from '../tensor/factories.js'
 import type { FloatDType } from '../types.js'
 import { kaimingUniform, uniform } from './init.js'
@@ -25,6 +27,7 @@ export function requireSize(value: number, name: string, layer: string): number 
 
 /** Layers with weights compute on floats; images come as u8, and nothing scales them silently. */
 export function requireFloat(x: Tensor, layer: string): void {
+  requireTensor(`nn.${layer}`, 'input', x)
   if (x.dtype !== 'f32' && x.dtype !== 'f64') {
     const hint = x.dtype === 'u8' ? 'put nn.Rescale(1 / 255) before it' : "convert with x.to('f32')"
     throw located(DTypeError, `nn.${layer}: the input is ${x.dtype}; expected f32 or f64: ${hint}.`)
@@ -56,7 +59,11 @@ export class Linear extends Module {
 
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super()
+    requireOptions('nn.Linear', options, ['bias', 'dtype'])
     const { bias = true, dtype = 'f32' } = options
+    requireFlag('nn.Linear', 'bias', bias)
+    if (dtype !== 'f32' && dtype !== 'f64')
+      throw new DTypeError(`nn.Linear: ${shown(dtype)} as dtype; expected 'f32' or 'f64'.`)
     this.inFeatures = requireSize(inFeatures, 'inFeatures', 'Linear')
     this.outFeatures = requireSize(outFeatures, 'outFeatures', 'Linear')
     this.weight = new Parameter(zeros([outFeatures, inFeatures], { dtype }), { memoryOrder: [1, 0] })

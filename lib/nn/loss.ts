@@ -2,13 +2,23 @@ import * as losses from '../losses.js'
 import type { Tensor } from '../tensor.js'
 import type { FloatTensor } from '../types.js'
 import { Module } from './module.js'
+import {
+  binaryLogitsOptions,
+  binaryOptions,
+  crossEntropyOptions,
+  klDivOptions,
+  nllOptions,
+} from '../losses/classification.js'
+import { requireLossOptions } from '../losses/input.js'
+import { huberOptions, smoothL1Options } from '../losses/regression.js'
 
 /** A loss with its options, as a module: for those who keep it in a field, as is usual in PyTorch. */
 abstract class Loss<O extends object> extends Module {
   readonly options: Readonly<O>
 
-  constructor(options: O = {} as O) {
+  constructor(name: string, options: O, known: readonly string[] = []) {
     super()
+    requireLossOptions(`nn.${name}`, options, known)
     this.options = options
   }
 }
@@ -23,6 +33,10 @@ abstract class Loss<O extends object> extends Module {
  * ```
  */
 export class MSELoss extends Loss<losses.LossOptions> {
+  constructor(options: losses.LossOptions = {}) {
+    super('MSELoss', options)
+  }
+
   override forward(prediction: Tensor, target: Tensor): FloatTensor {
     return losses.mse(prediction, target, this.options)
   }
@@ -38,6 +52,10 @@ export class MSELoss extends Loss<losses.LossOptions> {
  * ```
  */
 export class L1Loss extends Loss<losses.LossOptions> {
+  constructor(options: losses.LossOptions = {}) {
+    super('L1Loss', options)
+  }
+
   override forward(prediction: Tensor, target: Tensor): FloatTensor {
     return losses.l1(prediction, target, this.options)
   }
@@ -53,6 +71,10 @@ export class L1Loss extends Loss<losses.LossOptions> {
  * ```
  */
 export class SmoothL1Loss extends Loss<losses.SmoothL1Options> {
+  constructor(options: losses.SmoothL1Options = {}) {
+    super('SmoothL1Loss', options, smoothL1Options)
+  }
+
   override forward(prediction: Tensor, target: Tensor): FloatTensor {
     return losses.smoothL1(prediction, target, this.options)
   }
@@ -68,6 +90,10 @@ export class SmoothL1Loss extends Loss<losses.SmoothL1Options> {
  * ```
  */
 export class HuberLoss extends Loss<losses.HuberOptions> {
+  constructor(options: losses.HuberOptions = {}) {
+    super('HuberLoss', options, huberOptions)
+  }
+
   override forward(prediction: Tensor, target: Tensor): FloatTensor {
     return losses.huber(prediction, target, this.options)
   }
@@ -84,6 +110,10 @@ export class HuberLoss extends Loss<losses.HuberOptions> {
  * ```
  */
 export class CrossEntropyLoss extends Loss<losses.CrossEntropyOptions> {
+  constructor(options: losses.CrossEntropyOptions = {}) {
+    super('CrossEntropyLoss', options, crossEntropyOptions)
+  }
+
   override forward(prediction: Tensor, target: Tensor): FloatTensor {
     return losses.crossEntropy(prediction, target, this.options)
   }
@@ -100,6 +130,10 @@ export class CrossEntropyLoss extends Loss<losses.CrossEntropyOptions> {
  * ```
  */
 export class NLLLoss extends Loss<losses.NllOptions> {
+  constructor(options: losses.NllOptions = {}) {
+    super('NLLLoss', options, nllOptions)
+  }
+
   override forward(prediction: Tensor, target: Tensor): FloatTensor {
     return losses.nll(prediction, target, this.options)
   }
@@ -115,6 +149,10 @@ export class NLLLoss extends Loss<losses.NllOptions> {
  * ```
  */
 export class BCELoss extends Loss<losses.BinaryOptions> {
+  constructor(options: losses.BinaryOptions = {}) {
+    super('BCELoss', options, binaryOptions)
+  }
+
   override forward(prediction: Tensor, target: Tensor): FloatTensor {
     return losses.binaryCrossEntropy(prediction, target, this.options)
   }
@@ -130,6 +168,10 @@ export class BCELoss extends Loss<losses.BinaryOptions> {
  * ```
  */
 export class BCEWithLogitsLoss extends Loss<losses.BinaryLogitsOptions> {
+  constructor(options: losses.BinaryLogitsOptions = {}) {
+    super('BCEWithLogitsLoss', options, binaryLogitsOptions)
+  }
+
   override forward(prediction: Tensor, target: Tensor): FloatTensor {
     return losses.binaryCrossEntropyWithLogits(prediction, target, this.options)
   }
@@ -146,6 +188,10 @@ export class BCEWithLogitsLoss extends Loss<losses.BinaryLogitsOptions> {
  * ```
  */
 export class KLDivLoss extends Loss<losses.KlDivOptions> {
+  constructor(options: losses.KlDivOptions = {}) {
+    super('KLDivLoss', options, klDivOptions)
+  }
+
   override forward(prediction: Tensor, target: Tensor): FloatTensor {
     return losses.klDiv(prediction, target, this.options)
   }

@@ -2,6 +2,8 @@ import { DeviceError, TensorError, TraceError, ValueError } from '../errors.js'
 import { isTracing } from '../native.js'
 import { type Tensor, noGrad } from '../tensor.js'
 import { isTensor } from '../tensor/base.js'
+import { requireFlag, requireFunction, requireOptions, requireTensor } from '../tensor/checks.js'
+import { shown } from '../tensor/create.js'
 import { modeChanged, readGuard } from '../tensor/guards.js'
 import type { Device } from '../types.js'
 import { enter, moduleBrand, type Entered } from './entering.js'
@@ -90,7 +92,7 @@ export abstract class Module implements Entered {
     const plain = new.target.prototype.forward as unknown
     if (typeof plain !== 'function') {
       throw new ValueError(
-        `${new.target.name}: a module needs a method forward(…); a field of that name is none.`,
+        `${new.target.name}: a module without a method forward(…); expected one. A field of that name is none.`,
       )
     }
     // Own and fixed, so that no call slips by and a field named forward throws at once; super.forward stays the
@@ -117,9 +119,10 @@ export abstract class Module implements Entered {
    * @throws TraceError inside a jitted function
    */
   train(mode = true): this {
+    requireFlag('train', 'mode', mode)
     if (isTracing()) {
       throw new TraceError(
-        'train: the mode of a module cannot change inside a traced function: it would change once.',
+        'train: called inside a traced function; expected a call before it: the mode would change once.',
       )
     }
     for (const module of this.modules()) module.setTraining(mode)
@@ -133,6 +136,7 @@ export abstract class Module implements Entered {
 
   /** @internal Sets the flag of this module alone; `train()` is for users. */
   setTraining(mode: boolean): void {
+    requireFlag('setTraining', 'mode', mode)
     this.#mode.training = mode
     modeChanged()
   }
@@ -231,12 +235,16 @@ export abstract class Module implements Entered {
     tensor: T,
     options: { readonly persistent?: boolean } = {},
   ): T {
-    if (isTracing()) throw new TraceError('registerBuffer: a buffer cannot be made inside a traced function.')
-    if (name === '' || name.includes('.')) {
+    if (isTracing())
+      throw new TraceError('registerBuffer: called inside a traced function; expected a call before it.')
+    if (typeof name !== 'string' || name === '' || name.includes('.') || isOwnWord(name)) {
       throw new ValueError(
-        `registerBuffer: "${name}" is no name of a field: it must have letters and no dot.`,
+        `registerBuffer: ${shown(name)} as name; expected that of a field: letters, no dot, and none of a module's own.`,
       )
     }
+    requireTensor('registerBuffer', 'buffer', tensor)
+    requireOptions('registerBuffer', options, ['persistent'])
+    requireFlag('registerBuffer', 'persistent', options.persistent ?? true)
     const buffer = noGrad(() => tensor.detach().clone()) as unknown as T
     this.#buffers.set(name, options.persistent ?? true)
     Object.defineProperty(this, name, { value: buffer, writable: true, configurable: true, enumerable: true })
@@ -283,6 +291,10 @@ export abstract class Module implements Entered {
    * ```
    */
   loadStateDict(state: Readonly<Record<string, Tensor>>, options: LoadOptions = {}): LoadReport {
+    if (typeof state !== 'object' || state === null)
+      throw new ValueError(`loadStateDict: ${shown(state)}; expected a record of tensors.`)
+    requireOptions('loadStateDict', options, ['strict'])
+    for (const [name, value] of Object.entries(state)) requireTensor('loadStateDict', name, value)
     const own = this.#state()
     const missing = [...own.keys()].filter((name) => !Object.hasOwn(state, name))
     const unexpected = Object.keys(state).filter((name) => !own.has(name))
@@ -301,7 +313,9 @@ export abstract class Module implements Entered {
         misfits.length > 0 ? `of another shape: ${misfits.join('; ')}` : '',
       ].filter((part) => part !== '')
       const hint = misfits.length === 0 ? ' { strict: false } loads what fits.' : ''
-      throw new StateDictError(`loadStateDict: ${this.constructor.name}: ${parts.join('. ')}.${hint}`)
+      throw new StateDictError(
+        `loadStateDict: ${this.constructor.name}: ${parts.join('. ')}; expected the state of the same model.${hint}`,
+      )
     }
     noGrad(() => {
       for (const [name, target] of own) {
@@ -338,6 +352,7 @@ export abstract class Module implements Entered {
    * ```
    */
   apply(fn: (module: Module) => void): this {
+    requireFunction('apply', fn)
     const seen = new Set<Module>()
     const visit = (module: Module): void => {
       if (seen.has(module)) return
@@ -361,7 +376,9 @@ export abstract class Module implements Entered {
 
   #setTrainable(trainable: boolean): this {
     if (isTracing())
-      throw new TraceError('freeze: parameters cannot be frozen or unfrozen inside a traced function.')
+      throw new TraceError(
+        'freeze: called inside a traced function; expected a call before it: it would happen once.',
+      )
     for (const parameter of this.parameters()) parameter.requiresGrad = trainable
     return this
   }
@@ -373,13 +390,13 @@ export abstract class Module implements Entered {
    */
   to(device: Device): this {
     // Programs written in JavaScript can ask for anything.
-    if ((device as string) !== 'cpu')
-      throw new DeviceError(`to: there is no device "${device}"; there is "cpu".`)
+    if ((device as string) !== 'cpu') throw new DeviceError(`to: ${shown(device)} as device; expected 'cpu'.`)
     return this
   }
 
   /** Lets `hook` see, and by returning something replace, every output of this module. */
   registerForwardHook(hook: ForwardHook): HookHandle {
+    requireFunction('registerForwardHook', hook)
     const key = {}
     const set = (hooks: Mode['hooks']): void => {
       this.#mode.hooks = hooks
@@ -391,6 +408,7 @@ export abstract class Module implements Entered {
 
   /** Lets `hook` see, and by returning an array replace, the inputs of this module. */
   registerForwardPreHook(hook: ForwardPreHook): HookHandle {
+    requireFunction('registerForwardPreHook', hook)
     const key = {}
     const set = (hooks: Mode['preHooks']): void => {
       this.#mode.preHooks = hooks
@@ -405,7 +423,14 @@ export abstract class Module implements Entered {
     const before = readGuard(this.#mode, 'preHooks', this.#mode.preHooks)
     const after = readGuard(this.#mode, 'hooks', this.#mode.hooks)
     let given = inputs
-    for (const hook of before.values()) given = [...((hook(this, given) as unknown[] | undefined) ?? given)]
+    for (const hook of before.values()) {
+      const replaced: unknown = hook(this, given) ?? given
+      if (!Array.isArray(replaced))
+        throw new ValueError(
+          `registerForwardPreHook: the hook returned ${shown(replaced)}; expected the list of inputs, or nothing.`,
+        )
+      given = [...(replaced as unknown[])]
+    }
     let output = plain.apply(this, given)
     for (const hook of after.values()) {
       const replaced = hook(this, given, output)
@@ -440,6 +465,11 @@ const none: ReadonlyMap<object, never> = new Map<object, never>()
 function without<V>(map: ReadonlyMap<object, V>, key: object): ReadonlyMap<object, V> {
   const rest = new Map([...map].filter(([other]) => other !== key))
   return rest.size === 0 ? none : rest
+}
+
+/** Names that a field would hide. */
+function isOwnWord(name: string): boolean {
+  return name === 'forward' || name in Module.prototype
 }
 
 function joined(path: string, name: string): string {

@@ -3,6 +3,8 @@ import { Tensor, adoptParameter } from '../tensor.js'
 import { handleOf, internal, isTensor } from '../tensor/base.js'
 import type { FloatDType, Shape } from '../types.js'
 import { noticeParameter } from './orphans.js'
+import { requireFlag, requireOptions } from '../tensor/checks.js'
+import { shown } from '../tensor/create.js'
 
 const parameterBrand: unique symbol = Symbol.for('neuroxide.parameter') as never
 
@@ -36,18 +38,22 @@ export class Parameter<S extends Shape = Shape, D extends FloatDType = FloatDTyp
   constructor(source: Tensor<S, D>, options: ParameterOptions = {}) {
     super(internal)
     if (!isTensor(source))
-      throw new ValueError('nn.Parameter: expected a tensor: new nn.Parameter(zeros([3])).')
+      throw new ValueError(
+        `nn.Parameter: ${shown(source)}; expected a tensor, as in new nn.Parameter(zeros([3])).`,
+      )
     if (source.dtype !== 'f32' && source.dtype !== 'f64') {
       throw new DTypeError(`nn.Parameter: ${String(source.dtype)} has no gradients; expected f32 or f64.`)
     }
+    requireOptions('nn.Parameter', options, ['requiresGrad', 'memoryOrder'])
+    const requiresGrad = requireFlag('nn.Parameter', 'requiresGrad', options.requiresGrad ?? true)
     const order = options.memoryOrder ?? source.shape.map((_, axis) => axis)
     const sorted = order.toSorted((a, b) => a - b)
     if (sorted.length !== source.rank || sorted.some((axis, i) => axis !== i)) {
       throw new ValueError(
-        `nn.Parameter: memoryOrder [${order.join(', ')}] is no order of ${source.rank} axes.`,
+        `nn.Parameter: memoryOrder [${order.join(', ')}]; expected an order of ${source.rank} axes.`,
       )
     }
-    adoptParameter<Tensor>(this, source, order, options.requiresGrad ?? true)
+    adoptParameter<Tensor>(this, source, order, requiresGrad)
     noticeParameter(handleOf(this), this.shape)
   }
 }

@@ -1,3 +1,4 @@
+import { requireInteger, requireNumber, requireTensor } from '../tensor/checks.js'
 import type { Tensor } from '../tensor.js'
 import { Module } from './module.js'
 
@@ -16,11 +17,12 @@ export class Flatten extends Module {
 
   constructor(startDim = 1, endDim = -1) {
     super()
-    this.startDim = startDim
-    this.endDim = endDim
+    this.startDim = requireInteger('nn.Flatten', 'startDim', startDim)
+    this.endDim = requireInteger('nn.Flatten', 'endDim', endDim)
   }
 
   override forward(x: Tensor): Tensor {
+    requireTensor('nn.Flatten', 'input', x)
     return x.flatten(this.startDim, this.endDim)
   }
 
@@ -40,6 +42,7 @@ export class Flatten extends Module {
  */
 export class Identity extends Module {
   override forward(x: Tensor): Tensor {
+    requireTensor('nn.Identity', 'input', x)
     return x
   }
 }
@@ -62,11 +65,12 @@ export class Rescale extends Module {
 
   constructor(scale: number, offset = 0) {
     super()
-    this.scale = scale
-    this.offset = offset
+    this.scale = requireNumber('nn.Rescale', 'scale', scale)
+    this.offset = requireNumber('nn.Rescale', 'offset', offset)
   }
 
   override forward(x: Tensor): Tensor {
+    requireTensor('nn.Rescale', 'input', x)
     const float = x.dtype === 'f64' ? x : x.to('f32')
     const scaled = float.mul(this.scale)
     return this.offset === 0 ? scaled : scaled.add(this.offset)

@@ -3,14 +3,23 @@ import { stack } from '../functional.js'
 import { isTracing } from '../native.js'
 import { noGrad, zeros, type Tensor } from '../tensor.js'
 import { isTensor } from '../tensor/base.js'
+import { requireAtLeast, requireFlag, requireOptions, requireTensor } from '../tensor/checks.js'
+import { shown } from '../tensor/create.js'
 
 export interface ClipOptions {
   /** Throws when the norm is NaN or infinite; `false` by default, and not possible inside a jitted function. */
   readonly errorIfNonfinite?: boolean
 }
 
-function gradients(parameters: Tensor | Iterable<Tensor>): [Tensor, Tensor][] {
+function gradients(op: string, parameters: Tensor | Iterable<Tensor>): [Tensor, Tensor][] {
+  if (
+    typeof parameters !== 'object' ||
+    parameters === null ||
+    !(isTensor(parameters) || Symbol.iterator in parameters)
+  )
+    throw new ValueError(`${op}: ${shown(parameters)} as parameters; expected tensors.`)
   const list = isTensor(parameters) ? [parameters] : [...parameters]
+  list.forEach((parameter, i) => requireTensor(op, `parameter ${i}`, parameter))
   return list.flatMap((parameter): [Tensor, Tensor][] => {
     const gradient = parameter.grad
     return gradient === null ? [] : [[parameter, gradient]]
@@ -42,17 +51,20 @@ export function clipGradNorm(
   normType = 2,
   options: ClipOptions = {},
 ): Tensor {
-  if (!(maxNorm >= 0)) throw new ValueError(`clipGradNorm: maxNorm is ${maxNorm}; expected at least 0.`)
-  if (!(normType > 0))
-    throw new ValueError(`clipGradNorm: normType is ${normType}; expected a number above 0.`)
+  const op = 'optim.clipGradNorm'
+  requireAtLeast(op, 'maxNorm', maxNorm, 0)
+  if (typeof normType !== 'number' || !(normType > 0))
+    throw new ValueError(`${op}: ${shown(normType)} as normType; expected a number above 0.`)
+  requireOptions(op, options, ['errorIfNonfinite'])
+  const strict = requireFlag(op, 'errorIfNonfinite', options.errorIfNonfinite ?? false)
   return noGrad(() => {
-    const pairs = gradients(parameters)
+    const pairs = gradients(op, parameters)
     if (pairs.length === 0) return zeros([])
     const norms = pairs.map(([, gradient]) => gradient.norm(normType))
     const total = stack(norms).norm(normType)
-    if (options.errorIfNonfinite === true && !isTracing() && !Number.isFinite(Number(total.item()))) {
+    if (strict && !isTracing() && !Number.isFinite(Number(total.item()))) {
       throw new GradError(
-        `clipGradNorm: the norm of the gradients is ${String(total.item())}; expected a finite number.`,
+        `${op}: the norm of the gradients is ${String(total.item())}; expected a finite number.`,
       )
     }
     const factor = total.add(1e-6).reciprocal().mul(maxNorm).minimum(1)
@@ -77,10 +89,9 @@ export function clipGradNorm(
  * ```
  */
 export function clipGradValue(parameters: Tensor | Iterable<Tensor>, clipValue: number): void {
-  if (!(clipValue >= 0))
-    throw new ValueError(`clipGradValue: clipValue is ${clipValue}; expected at least 0.`)
+  requireAtLeast('optim.clipGradValue', 'clipValue', clipValue, 0)
   noGrad(() => {
-    for (const [parameter, gradient] of gradients(parameters))
+    for (const [parameter, gradient] of gradients('optim.clipGradValue', parameters))
       parameter.grad = gradient.clamp(-clipValue, clipValue)
   })
 }

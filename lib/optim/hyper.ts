@@ -1,5 +1,6 @@
 import { TraceError, ValueError } from '../errors.js'
 import { isTracing, native } from '../native.js'
+import { shown } from '../tensor/create.js'
 
 /** A hyperparameter: a number, two numbers, or a choice that is made once. */
 export interface Hyper {
@@ -39,7 +40,7 @@ export const betas: Hyper = {
 /** The numbers that the core takes for a value; throws where the value is out of range. */
 export function encoded(optimizer: string, hyper: Hyper, value: unknown): number[] {
   const fail = (expected: string): never => {
-    throw new ValueError(`optim.${optimizer}: ${hyper.name} is ${String(value)}; expected ${expected}.`)
+    throw new ValueError(`optim.${optimizer}: ${shown(value)} as ${hyper.name}; expected ${expected}.`)
   }
   if (hyper.kind === 'flag') return typeof value === 'boolean' ? [Number(value)] : fail('true or false')
   const numbers: unknown[] = hyper.kind === 'pair' ? (Array.isArray(value) ? value : []) : [value]
@@ -74,20 +75,22 @@ export function read(slot: Slot, hyper: Hyper): HyperValue {
 export function write(slot: Slot, hyper: Hyper, value: unknown): void {
   if (isTracing()) {
     throw new TraceError(
-      `optim.${slot.optimizer}: ${hyper.name} was written inside a traced function, where it would be written once. ` +
-        'Write it between steps; no program is traced again for it.',
+      `optim.${slot.optimizer}: ${hyper.name} was written inside a traced function; expected a write between steps. ` +
+        'It would be written once, and no program is traced again for one that is written outside.',
     )
   }
   const numbers = encoded(slot.optimizer, hyper, value)
   const before = read(slot, hyper)
   if (hyper.fixed === 'nothing') {
     if (value === before) return
-    throw new ValueError(`optim.${slot.optimizer}: ${hyper.name} is chosen when the optimizer is made.`)
+    throw new ValueError(
+      `optim.${slot.optimizer}: ${hyper.name} was written; expected none, as it is chosen when the optimizer is made.`,
+    )
   }
   if (hyper.fixed === 'zero' && (value === 0) !== (before === 0)) {
     throw new ValueError(
-      `optim.${slot.optimizer}: ${hyper.name} cannot change from ${String(before)} to ${String(value)}: ` +
-        'whether there is state for it is decided when the optimizer is made.',
+      `optim.${slot.optimizer}: ${hyper.name} ${String(value)} after ${String(before)}; expected ` +
+        `${before === 0 ? 'that it stays 0' : 'a number above 0'}. Whether there is state for it is decided when the optimizer is made.`,
     )
   }
   for (const [i, part] of hyper.parts.entries()) {

@@ -1,9 +1,11 @@
-import { TensorError, TraceError, ValueError } from '../errors.js'
+import { DTypeError, TensorError, TraceError, ValueError } from '../errors.js'
 import { Io, NONE, io, isTracing, native } from '../native.js'
 import { expectStep } from '../nn/orphans.js'
 import { type Tensor, zeroGradients } from '../tensor.js'
 import { adopt, blank, handleOf, isTensor, requireList } from '../tensor/base.js'
 import { encoded, read, write, type Hyper, type Slot } from './hyper.js'
+import { requireInteger, requireTensor } from '../tensor/checks.js'
+import { isFloat, shown } from '../tensor/create.js'
 
 /** Parameters that share hyperparameters of their own; those left out are the optimizer's. */
 export type GroupOptions<H extends object> = Partial<H> & { readonly params: Iterable<Tensor> }
@@ -66,9 +68,13 @@ export abstract class Optimizer<H extends object = Record<string, unknown>> {
   /** @internal */
   protected constructor(kind: string, hypers: readonly Hyper[], trained: Trained<H>, options: Partial<H>) {
     this.#name = new.target.name
+    if (!Array.isArray(hypers))
+      throw new ValueError(
+        'optim.Optimizer: its own constructor was called; expected that of SGD, Adam or another one.',
+      )
     if (isTracing()) {
       throw new TraceError(
-        `optim.${this.#name}: an optimizer was made inside a traced function, where it would be made once. Make it before.`,
+        `optim.${this.#name}: made inside a traced function; expected it before. It would be made once.`,
       )
     }
     this.#hypers = hypers
@@ -212,12 +218,15 @@ export abstract class Optimizer<H extends object = Record<string, unknown>> {
    */
   loadStateDict(saved: OptimizerState): void {
     if (isTracing())
-      throw new TraceError(`optim.${this.#name}: a state cannot be loaded inside a traced function.`)
+      throw new TraceError(
+        `optim.${this.#name}: loadStateDict was called inside a traced function; expected it before.`,
+      )
+    requireState(saved)
     const sizes = (groups: readonly { readonly params: readonly unknown[] }[]): string =>
       groups.map(({ params }) => params.length).join(', ')
     if (sizes(saved.param_groups) !== sizes(this.paramGroups)) {
       throw new OptimizerStateError(
-        `loadStateDict: groups of ${sizes(saved.param_groups)} parameters given; this optimizer has groups of ${sizes(this.paramGroups)}.`,
+        `loadStateDict: groups of ${sizes(saved.param_groups)} parameters; expected groups of ${sizes(this.paramGroups)}.`,
       )
     }
     // The index that the saved state gives a parameter need not be our own.
@@ -250,11 +259,25 @@ export abstract class Optimizer<H extends object = Record<string, unknown>> {
     }
     const step = saved['step']
     if (step !== undefined) {
-      const count = isTensor(step) ? Number(step.item()) : step
+      const count = requireInteger('loadStateDict', 'step', isTensor(step) ? Number(step.item()) : step, 0)
       copies.push(() => void native.optimizerSteps(this.#id, index, count))
     }
     return copies
   }
+}
+
+/** What was read from a file can be anything. */
+function requireState(saved: unknown): asserts saved is OptimizerState {
+  const { state, param_groups: groups } = (saved ?? {}) as Record<string, unknown>
+  const held = typeof state === 'object' && state !== null ? Object.values(state) : [null]
+  const fits =
+    held.every((own) => typeof own === 'object' && own !== null) &&
+    Array.isArray(groups) &&
+    groups.every((group) => Array.isArray((group as { params?: unknown } | null)?.params))
+  if (!fits)
+    throw new OptimizerStateError(
+      `loadStateDict: ${shown(saved)}; expected { state, param_groups } of an optimizer.`,
+    )
 }
 
 interface Group {
@@ -265,16 +288,21 @@ function grouped(
   name: string,
   trained: Iterable<Tensor> | readonly { readonly params: Iterable<Tensor> }[],
 ): Group[] {
+  if (typeof trained !== 'object' || trained === null || !(Symbol.iterator in trained))
+    throw new ValueError(`optim.${name}: ${shown(trained)}; expected parameters, such as model.parameters().`)
   const list: unknown[] = [...(trained as Iterable<unknown>)]
-  if (list.length === 0) throw new ValueError(`optim.${name}: there are no parameters to train.`)
+  if (list.length === 0) throw new ValueError(`optim.${name}: no parameters; expected at least one to train.`)
   if (list.every(isTensor)) return [{ params: list }]
   return list.map((entry, i) => {
     if (typeof entry !== 'object' || entry === null || !('params' in entry)) {
       throw new ValueError(
-        `optim.${name}: entry ${i} is no group; expected tensors, or groups such as { params, lr }.`,
+        `optim.${name}: ${shown(entry)} as entry ${i}; expected tensors, or groups such as { params, lr }.`,
       )
     }
-    return { ...entry, params: [...(entry.params as Iterable<Tensor>)] }
+    const { params } = entry
+    if (typeof params !== 'object' || params === null || !(Symbol.iterator in params))
+      throw new ValueError(`optim.${name}: ${shown(params)} as params of group ${i}; expected tensors.`)
+    return { ...entry, params: [...(params as Iterable<Tensor>)] }
   })
 }
 
@@ -282,16 +310,20 @@ function requireTrainable(name: string, parameters: readonly unknown[]): void {
   requireList(parameters.length)
   const seen = new Set<unknown>()
   for (const [i, parameter] of parameters.entries()) {
-    if (!isTensor(parameter)) throw new ValueError(`optim.${name}: parameter ${i} is no tensor.`)
+    requireTensor(`optim.${name}`, `parameter ${i}`, parameter)
+    if (!isFloat(parameter.dtype))
+      throw new DTypeError(`optim.${name}: parameter ${i} of ${parameter.dtype}; expected f32 or f64.`)
     if (!parameter.isLeaf) {
       throw new ValueError(
         `optim.${name}: parameter ${i} is the result of an op; expected a leaf, such as an nn.Parameter.`,
       )
     }
-    if (seen.has(parameter)) throw new ValueError(`optim.${name}: parameter ${i} is listed twice.`)
+    if (seen.has(parameter))
+      throw new ValueError(`optim.${name}: parameter ${i} is listed twice; expected it once.`)
     seen.add(parameter)
   }
-  if (parameters.length === 0) throw new ValueError(`optim.${name}: there are no parameters to train.`)
+  if (parameters.length === 0)
+    throw new ValueError(`optim.${name}: no parameters; expected at least one to train.`)
 }
 
 function create(
@@ -308,10 +340,14 @@ function create(
 
 /** A misspelt hyperparameter would train with the default one. */
 function requireKnown(name: string, given: object, hypers: readonly Hyper[], also: readonly string[]): void {
+  if (typeof given !== 'object' || given === null)
+    throw new ValueError(
+      `optim.${name}: ${shown(given)} as hyperparameters; expected a record, such as { lr: 0.1 }.`,
+    )
   for (const key of Object.keys(given)) {
     if (also.includes(key) || hypers.some((hyper) => hyper.name === key)) continue
     const names = hypers.map((hyper) => hyper.name).join(', ')
-    throw new ValueError(`optim.${name}: there is no hyperparameter "${key}"; there are ${names}.`)
+    throw new ValueError(`optim.${name}: there is no hyperparameter "${key}"; expected ${names}.`)
   }
 }
 

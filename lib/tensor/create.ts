@@ -24,6 +24,9 @@ export function isFloat(dtype: DType): boolean {
   return dtype === 'f32' || dtype === 'f64'
 }
 
+/** The core's shapes have room for no more. */
+const MOST_AXES = 32
+
 /** Number of elements of a shape; throws where it is none. */
 export function sizeOf(op: string, shape: Shape): number {
   if (!Array.isArray(shape))
@@ -37,6 +40,13 @@ export function sizeOf(op: string, shape: Shape): number {
       )
     count *= size
   }
+  if (shape.length > MOST_AXES)
+    throw located(ShapeError, `${op}: a shape of ${shape.length} axes; expected at most ${MOST_AXES}.`)
+  if (!Number.isSafeInteger(count))
+    throw located(
+      ShapeError,
+      `${op}: shape [${shape.join(', ')}]; expected fewer elements than can be counted exactly, 2^53.`,
+    )
   return count
 }
 
@@ -70,7 +80,9 @@ export function fromData(data: ArrayBufferView, dtype: DType, shape: Shape): Ten
 
 /** Makes a new tensor a leaf that gradients are wanted for. */
 export function withGrad(op: string, tensor: Tensor, requiresGrad: boolean | undefined): Tensor {
-  if (requiresGrad !== true) return tensor
+  if (requiresGrad === undefined || requiresGrad === false) return tensor
+  if (requiresGrad !== true)
+    throw located(ValueError, `${op}: ${shown(requiresGrad)} as requiresGrad; expected true or false.`)
   if (!isFloat(tensor.dtype))
     throw located(
       DTypeError,
@@ -90,7 +102,8 @@ export function converted(op: string, values: ArrayLike<number | bigint>, dtype:
   return data
 }
 
-function integer(op: string, value: number | bigint, dtype: DType): number {
+/** An integer that the element type holds. */
+export function integer(op: string, value: number | bigint, dtype: DType): number {
   const number = Number(value)
   const [low, high] = dtype === 'u8' ? [0, 255] : [-2_147_483_648, 2_147_483_647]
   if (!Number.isInteger(number) || number < low || number > high)

@@ -3,6 +3,7 @@ import type { Tensor } from '../tensor.js'
 import type { Broadcast, DType, FloatOf, Promoted, Quotient, Shape, TensorLike } from '../types.js'
 import { ValueError } from '../errors.js'
 import { TensorBase, apply1, apply3, attributes, located } from './base.js'
+import { requireNumber } from './checks.js'
 import { asTensor, operand, requireDType, shown } from './create.js'
 import { dtypes } from '../native.js'
 
@@ -314,16 +315,20 @@ export abstract class ElementwiseTensor<S extends Shape = Shape, D extends DType
 
   /** log(1 + exp(beta · x)) / beta, and x itself where beta · x exceeds `threshold`. */
   softplus(beta = 1, threshold = 20): Tensor<S, FloatOf<D>> {
+    requireNumber('softplus', 'beta', beta)
+    requireNumber('softplus', 'threshold', threshold)
     return apply1(Code.softplus, this, attributes(beta, threshold)) as Tensor<never, never>
   }
 
   /** x where it is positive, alpha · (exp(x) - 1) elsewhere. */
   elu(alpha = 1): Tensor<S, FloatOf<D>> {
+    requireNumber('elu', 'alpha', alpha)
     return apply1(Code.elu, this, attributes(alpha)) as Tensor<never, never>
   }
 
   /** x where it is positive, negativeSlope · x elsewhere. */
   leakyRelu(negativeSlope = 0.01): Tensor<S, FloatOf<D>> {
+    requireNumber('leakyRelu', 'negativeSlope', negativeSlope)
     return apply1(Code.leakyRelu, this, attributes(negativeSlope)) as Tensor<never, never>
   }
 }

@@ -14,13 +14,26 @@ import type {
   TypedArray,
 } from '../types.js'
 import { adopt, apply1, attributes, blank, located } from './base.js'
-import { asTensor, fromArray, fromValues, isFloat, requireDType, shown, sizeOf, withGrad } from './create.js'
+import { requireInteger, requireOptions, requireTensor } from './checks.js'
+import {
+  asTensor,
+  fromArray,
+  fromValues,
+  integer,
+  isFloat,
+  requireDType,
+  shown,
+  sizeOf,
+  withGrad,
+} from './create.js'
 
 /** A tensor that an op without operands makes. */
 function made(code: number, count: number): Tensor {
   const out = blank()
   return adopt(out, native.apply(out, code, NONE, NONE, NONE, count))
 }
+
+const creation = ['dtype', 'requiresGrad'] as const
 
 function dtypeCode(op: string, dtype: DType): number {
   requireDType(op, dtype)
@@ -57,6 +70,7 @@ export function tensor<const V extends TensorValues, D extends DType>(
 ): Tensor<ShapeOfValues<V>, D>
 export function tensor(values: TensorValues, options?: CreationOptions): Tensor
 export function tensor(values: TensorValues, options: CreationOptions = {}): Tensor {
+  requireOptions('tensor', options, creation)
   return withGrad('tensor', fromValues('tensor', values, options.dtype), options.requiresGrad)
 }
 
@@ -79,6 +93,7 @@ export function fromTypedArray<
   V extends TypedArray = TypedArray,
   D extends DType = DTypeOfValues<V>,
 >(values: V, shape?: S, options: CreationOptions<D> = {}): Tensor<Sizes<S>, D> {
+  requireOptions('fromTypedArray', options, creation)
   if (!ArrayBuffer.isView(values) || values instanceof DataView)
     throw located(ValueError, `fromTypedArray: ${shown(values)}; expected a typed array.`)
   if (options.dtype !== undefined) requireDType('fromTypedArray', options.dtype)
@@ -105,25 +120,28 @@ export function full<
   V extends number | boolean,
   D extends DType = V extends boolean ? 'bool' : 'f32',
 >(shape: S, value: V, options: CreationOptions<D> = {}): Tensor<Sizes<S>, D> {
-  const { dtype = typeof value === 'boolean' ? 'bool' : 'f32' } = options
-  return filledWith('full', shape, value, dtype, options.requiresGrad) as Tensor<never, never>
+  return filledWith('full', shape, value, typeof value === 'boolean' ? 'bool' : 'f32', options) as Tensor<
+    never,
+    never
+  >
 }
 
 function filledWith(
   op: string,
   shape: Shape,
   value: unknown,
-  dtype: DType,
-  requiresGrad: boolean | undefined,
+  initial: DType,
+  options: CreationOptions,
 ): Tensor {
+  requireOptions(op, options, creation)
+  const dtype = options.dtype ?? initial
   const code = dtypeCode(op, dtype)
   sizeOf(op, shape)
   if (typeof value !== 'number' && typeof value !== 'boolean')
     throw located(ValueError, `${op}: ${shown(value)} as value; expected a number or a boolean.`)
   const number = dtype === 'bool' ? Number(Boolean(value)) : Number(value)
-  if (!isFloat(dtype) && !Number.isInteger(number))
-    throw located(ValueError, `${op}: ${number} as ${dtype}; expected an integer.`)
-  return withGrad(op, made(Code.full, attributes(number, code, shape.length, ...shape)), requiresGrad)
+  if (!isFloat(dtype)) integer(op, number, dtype)
+  return withGrad(op, made(Code.full, attributes(number, code, shape.length, ...shape)), options.requiresGrad)
 }
 
 /**
@@ -143,7 +161,7 @@ export function zeros<const S extends Shape, D extends DType = 'f32'>(
   shape: S,
   options: CreationOptions<D> = {},
 ): Tensor<Sizes<S>, D> {
-  return filledWith('zeros', shape, 0, options.dtype ?? 'f32', options.requiresGrad) as Tensor<never, never>
+  return filledWith('zeros', shape, 0, 'f32', options) as Tensor<never, never>
 }
 
 /**
@@ -163,7 +181,7 @@ export function ones<const S extends Shape, D extends DType = 'f32'>(
   shape: S,
   options: CreationOptions<D> = {},
 ): Tensor<Sizes<S>, D> {
-  return filledWith('ones', shape, 1, options.dtype ?? 'f32', options.requiresGrad) as Tensor<never, never>
+  return filledWith('ones', shape, 1, 'f32', options) as Tensor<never, never>
 }
 
 /**
@@ -183,10 +201,8 @@ export function zerosLike<S extends Shape, D extends DType, E extends DType = D>
   like: Tensor<S, D>,
   options: CreationOptions<E> = {},
 ): Tensor<S, E> {
-  return filledWith('zerosLike', like.shape, 0, options.dtype ?? like.dtype, options.requiresGrad) as Tensor<
-    never,
-    never
-  >
+  requireTensor('zerosLike', 'pattern', like)
+  return filledWith('zerosLike', like.shape, 0, like.dtype, options) as Tensor<never, never>
 }
 
 /**
@@ -206,10 +222,8 @@ export function onesLike<S extends Shape, D extends DType, E extends DType = D>(
   like: Tensor<S, D>,
   options: CreationOptions<E> = {},
 ): Tensor<S, E> {
-  return filledWith('onesLike', like.shape, 1, options.dtype ?? like.dtype, options.requiresGrad) as Tensor<
-    never,
-    never
-  >
+  requireTensor('onesLike', 'pattern', like)
+  return filledWith('onesLike', like.shape, 1, like.dtype, options) as Tensor<never, never>
 }
 
 /**
@@ -231,13 +245,8 @@ export function fullLike<S extends Shape, D extends DType, E extends DType = D>(
   value: number | boolean,
   options: CreationOptions<E> = {},
 ): Tensor<S, E> {
-  return filledWith(
-    'fullLike',
-    like.shape,
-    value,
-    options.dtype ?? like.dtype,
-    options.requiresGrad,
-  ) as Tensor<never, never>
+  requireTensor('fullLike', 'pattern', like)
+  return filledWith('fullLike', like.shape, value, like.dtype, options) as Tensor<never, never>
 }
 
 /**
@@ -282,6 +291,7 @@ export function randn<const S extends Shape, D extends DType = 'f32'>(
 }
 
 function random(op: string, code: number, shape: Shape, options: CreationOptions): Tensor {
+  requireOptions(op, options, creation)
   const dtype = options.dtype ?? 'f32'
   const dtypeNumber = dtypeCode(op, dtype)
   if (!isFloat(dtype))
@@ -314,11 +324,14 @@ export function randint<const S extends Shape, D extends DType = 'i32'>(
   high: number,
   options: CreationOptions<D> = {},
 ): Tensor<Sizes<S>, D> {
-  const code = dtypeCode('randint', options.dtype ?? 'i32')
+  requireOptions('randint', options, creation)
+  const dtype = options.dtype ?? 'i32'
+  const code = dtypeCode('randint', dtype)
   sizeOf('randint', shape)
   for (const bound of [low, high])
     if (!Number.isInteger(bound))
       throw located(ValueError, `randint: ${shown(bound)} as bound; expected integers low < high.`)
+  if (!isFloat(dtype)) for (const value of [low, high - 1]) integer('randint', value, dtype)
   return withGrad(
     'randint',
     made(Code.randint, attributes(low, high, code, shape.length, ...shape)),
@@ -381,12 +394,18 @@ export function arange<D extends DType = 'i32' | 'f32'>(
   step = 1,
   options: CreationOptions<D> = {},
 ): Tensor<[number], D> {
+  requireOptions('arange', options, creation)
   const [first, last] = end === undefined ? [0, start] : [start, end]
   for (const value of [first, last, step]) requireFinite('arange', 'argument', value)
   if (step === 0) throw located(ValueError, 'arange: step 0; expected another one.')
   const integral = [first, last, step].every((value) => Number.isInteger(value))
-  const code = dtypeCode('arange', options.dtype ?? (integral ? 'i32' : 'f32'))
+  const dtype = options.dtype ?? (integral ? 'i32' : 'f32')
+  const code = dtypeCode('arange', dtype)
   const count = Math.max(0, Math.ceil((last - first) / step))
+  if (!isFloat(dtype) && count > 0) {
+    requireInteger('arange', 'step', step)
+    for (const value of [first, first + (count - 1) * step]) integer('arange', value, dtype)
+  }
   return withGrad(
     'arange',
     made(Code.arange, attributes(first, step, count, code)),
@@ -415,6 +434,7 @@ export function linspace<D extends DType = 'f32'>(
   count: number,
   options: CreationOptions<D> = {},
 ): Tensor<[number], D> {
+  requireOptions('linspace', options, creation)
   requireFinite('linspace', 'start', start)
   requireFinite('linspace', 'end', end)
   if (!Number.isInteger(count) || count < 0)
@@ -446,6 +466,7 @@ export function eye<D extends DType = 'f32'>(
   columns = rows,
   options: CreationOptions<D> = {},
 ): Tensor<[number, number], D> {
+  requireOptions('eye', options, creation)
   sizeOf('eye', [rows, columns])
   const code = dtypeCode('eye', options.dtype ?? 'f32')
   return withGrad('eye', made(Code.eye, attributes(rows, columns, code)), options.requiresGrad) as Tensor<

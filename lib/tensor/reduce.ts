@@ -47,10 +47,7 @@ export interface Factors {
 /** The numbers that scale the addend and the product. */
 function factors(op: string, options: Factors): [beta: number, alpha: number] {
   requireOptions(op, options, ['beta', 'alpha'])
-  return [
-    requireNumber(op, 'beta', options.beta ?? 1),
-    requireNumber(op, 'alpha', options.alpha ?? 1),
-  ]
+  return [requireNumber(op, 'beta', options.beta ?? 1), requireNumber(op, 'alpha', options.alpha ?? 1)]
 }
 
 /** Reductions, products of matrices, and picking by index tensors, as methods. */
@@ -113,18 +110,20 @@ export abstract class ReducingTensor<
 
   /** The index of the largest element along an axis (of all, flattened, without one): the first NaN, else the first such. */
   argmax(axis?: number | null, options?: ReduceOptions): Tensor<Shape, 'i32'> {
-    return apply1(Code.argmax, this, attributes(optionalAxis('argmax', axis), keepDim('argmax', options))) as Tensor<
-      never,
-      never
-    >
+    return apply1(
+      Code.argmax,
+      this,
+      attributes(optionalAxis('argmax', axis), keepDim('argmax', options)),
+    ) as Tensor<never, never>
   }
 
   /** The index of the smallest element along an axis (of all, flattened, without one): the first NaN, else the first such. */
   argmin(axis?: number | null, options?: ReduceOptions): Tensor<Shape, 'i32'> {
-    return apply1(Code.argmin, this, attributes(optionalAxis('argmin', axis), keepDim('argmin', options))) as Tensor<
-      never,
-      never
-    >
+    return apply1(
+      Code.argmin,
+      this,
+      attributes(optionalAxis('argmin', axis), keepDim('argmin', options)),
+    ) as Tensor<never, never>
   }
 
   /** Whether any element is not zero, along one, several or all axes. */
@@ -213,34 +212,17 @@ export abstract class ReducingTensor<
   }
 
   /** beta · this + alpha · (a × b) for matrices. */
-  addmm(
-    a: TensorLike,
-    b: TensorLike,
-    options: Factors = {},
-  ): Tensor<Shape, D> {
+  addmm(a: TensorLike, b: TensorLike, options: Factors = {}): Tensor<Shape, D> {
     const [left, right] = [asTensor(a, 'addmm'), asTensor(b, 'addmm')]
     const [beta, alpha] = factors('addmm', options)
-    return apply3(Code.addmm, this, left, right, attributes(beta, alpha)) as Tensor<
-      Shape,
-      D
-    >
+    return apply3(Code.addmm, this, left, right, attributes(beta, alpha)) as Tensor<Shape, D>
   }
 
   /** beta · this + alpha · (a × b) for batches of matrices. */
-  baddbmm(
-    a: TensorLike,
-    b: TensorLike,
-    options: Factors = {},
-  ): Tensor<Shape, D> {
+  baddbmm(a: TensorLike, b: TensorLike, options: Factors = {}): Tensor<Shape, D> {
     const [left, right] = [asTensor(a, 'baddbmm'), asTensor(b, 'baddbmm')]
     const [beta, alpha] = factors('baddbmm', options)
-    return apply3(
-      Code.baddbmm,
-      this,
-      left,
-      right,
-      attributes(beta, alpha),
-    ) as Tensor<Shape, D>
+    return apply3(Code.baddbmm, this, left, right, attributes(beta, alpha)) as Tensor<Shape, D>
   }
 
   /** Single elements along an axis: `index` has the result's shape and says which entry of the axis goes there. */
@@ -295,7 +277,10 @@ export abstract class ReducingTensor<
 
   /** A new last axis of `classes` entries, one where the index is and zero elsewhere; i32. */
   oneHot(classes: number): Tensor<Shape, 'i32'> {
-    return apply1(Code.oneHot, this, attributes(requireInteger('oneHot', 'classes', classes))) as Tensor<Shape, 'i32'>
+    return apply1(Code.oneHot, this, attributes(requireInteger('oneHot', 'classes', classes))) as Tensor<
+      Shape,
+      'i32'
+    >
   }
 }
 

@@ -3,6 +3,7 @@ import { Code } from '../ops.generated.js'
 import type { Tensor } from '../tensor.js'
 import type { Axes, DType, Shape, Sizes } from '../types.js'
 import { apply1, attributes, located } from './base.js'
+import { requireInteger, requireNumber } from './checks.js'
 import { shown } from './create.js'
 import { ReducingTensor, axisOf } from './reduce.js'
 
@@ -79,25 +80,29 @@ export abstract class ViewTensor<S extends Shape = Shape, D extends DType = DTyp
 
   /** Entries `start` to `end` (exclusive) along an axis, every `step`-th, by Python's rules: ends beyond the axis are cut back, negative ones count from its end, a negative step walks backwards. */
   slice(axis: number, start?: number | null, end?: number | null, step = 1): Tensor<Shape, D> {
-    const [first, last] = [start ?? Number.NaN, end === Infinity ? Number.NaN : (end ?? Number.NaN)]
+    const first = bound('start', start)
+    const last = end === Infinity ? Number.NaN : bound('end', end)
     return apply1(
       Code.slice,
       this,
-      attributes(axisOf('slice', axis), first, last, axisOf('slice', step)),
+      attributes(axisOf('slice', axis), first, last, requireInteger('slice', 'step', step)),
     ) as Tensor<Shape, D>
   }
 
   /** `length` entries from `start` along an axis. */
   narrow(axis: number, start: number, length: number): Tensor<Shape, D> {
+    requireInteger('narrow', 'start', start)
+    requireInteger('narrow', 'length', length)
     return apply1(Code.narrow, this, attributes(axisOf('narrow', axis), start, length)) as Tensor<Shape, D>
   }
 
   /** One entry along an axis, which goes away. */
   select(axis: number, index: number): Tensor<Shape, D> {
-    return apply1(Code.select, this, attributes(axisOf('select', axis), axisOf('select', index))) as Tensor<
-      Shape,
-      D
-    >
+    return apply1(
+      Code.select,
+      this,
+      attributes(axisOf('select', axis), requireInteger('select', 'index', index)),
+    ) as Tensor<Shape, D>
   }
 
   /** The entries along axes in reverse order. */
@@ -109,6 +114,8 @@ export abstract class ViewTensor<S extends Shape = Shape, D extends DType = DTyp
   /** `value` around the elements: `[before, after]` of the last axis, then of the one before it, and so on. */
   pad(padding: readonly number[], value = 0): Tensor<Shape, D> {
     const sizes = list('pad', 'padding', padding)
+    // The value may be NaN: a mask for what was padded.
+    if (typeof value !== 'number') requireNumber('pad', 'value', value)
     return apply1(Code.pad, this, attributes(...counted(sizes), value)) as Tensor<Shape, D>
   }
 
@@ -144,12 +151,18 @@ export abstract class ViewTensor<S extends Shape = Shape, D extends DType = DTyp
 
   /** The lower triangle of the last two axes, zero elsewhere; `diagonal` is the last one kept. */
   tril(diagonal = 0): Tensor<S, D> {
-    return apply1(Code.tril, this, attributes(diagonal)) as Tensor<never, never>
+    return apply1(Code.tril, this, attributes(requireInteger('tril', 'diagonal', diagonal))) as Tensor<
+      never,
+      never
+    >
   }
 
   /** The upper triangle of the last two axes, zero elsewhere; `diagonal` is the first one kept. */
   triu(diagonal = 0): Tensor<S, D> {
-    return apply1(Code.triu, this, attributes(diagonal)) as Tensor<never, never>
+    return apply1(Code.triu, this, attributes(requireInteger('triu', 'diagonal', diagonal))) as Tensor<
+      never,
+      never
+    >
   }
 
   /** The diagonal of two axes as a new last axis. */
@@ -157,7 +170,11 @@ export abstract class ViewTensor<S extends Shape = Shape, D extends DType = DTyp
     return apply1(
       Code.diagonal,
       this,
-      attributes(offset, axisOf('diagonal', first), axisOf('diagonal', second)),
+      attributes(
+        requireInteger('diagonal', 'offset', offset),
+        axisOf('diagonal', first),
+        axisOf('diagonal', second),
+      ),
     ) as Tensor<Shape, D>
   }
 
@@ -172,9 +189,14 @@ export abstract class ViewTensor<S extends Shape = Shape, D extends DType = DTyp
   }
 }
 
+/** One end of a slice; NaN stands for that of the axis. */
+function bound(what: string, value: number | null | undefined): number {
+  return value === null || value === undefined ? Number.NaN : requireInteger('slice', what, value)
+}
+
 function equalPieces(length: number, size: number): number[] {
   if (!Number.isInteger(size) || size < 1)
-    throw located(ValueError, `split: pieces of ${shown(size)}; expected an integer ≥ 1.`)
+    throw located(ValueError, `split: pieces of ${shown(size)}; expected an integer of at least 1.`)
   const pieces = Array.from({ length: Math.floor(length / size) }, () => size)
   if (length % size !== 0 || length === 0) pieces.push(length % size)
   return pieces

@@ -4,6 +4,8 @@ import { binaryAccuracy, categoricalAccuracy, sparseCategoricalAccuracy } from '
 import { Adagrad, Adam, AdamW, Optimizer, RMSprop, SGD } from '../optim/index.js'
 import type { Tensor } from '../tensor.js'
 import { isTensor } from '../tensor/base.js'
+import { requireOptions } from '../tensor/checks.js'
+import { shown } from '../tensor/create.js'
 
 /** A loss: one number for the predictions and targets of a batch. */
 export type LossFunction = (prediction: Tensor, target: Tensor) => Tensor
@@ -99,12 +101,18 @@ export interface Compiled {
 
 /** Resolves names; throws where there is no such optimizer, loss or metric. */
 export function compiled(options: CompileOptions, parameters: () => Tensor[]): Compiled {
+  requireOptions('compile', options, ['optimizer', 'loss', 'metrics'])
+  if (options === undefined) throw new ValueError('compile: no options; expected { optimizer, loss }.')
   const loss = typeof options.loss === 'string' ? named('loss', lossFunctions, options.loss) : options.loss
-  if (typeof loss !== 'function') throw new ValueError('compile: loss is neither a function nor a name.')
-  const metrics = (options.metrics ?? []).map((metric) => resolvedMetric(metric, loss))
+  if (typeof loss !== 'function')
+    throw new ValueError(`compile: ${shown(loss)} as loss; expected a function or a name.`)
+  const asked: unknown = options.metrics ?? []
+  if (!Array.isArray(asked)) throw new ValueError(`compile: ${shown(asked)} as metrics; expected an array.`)
+  const metrics = (asked as readonly Metric[]).map((metric) => resolvedMetric(metric, loss))
   const names = metrics.map(({ name }) => name)
   const twice = names.find((name, i) => name === 'loss' || names.indexOf(name) !== i)
-  if (twice !== undefined) throw new ValueError(`compile: two numbers would be called "${twice}".`)
+  if (twice !== undefined)
+    throw new ValueError(`compile: two numbers called "${twice}"; expected a name for each.`)
   return { optimizer: resolvedOptimizer(options.optimizer, parameters), loss, metrics }
 }
 
@@ -114,14 +122,16 @@ function resolvedOptimizer(given: unknown, parameters: () => Tensor[]): Optimize
     return new Class(parameters()) as unknown as Optimizer<object>
   }
   if (given instanceof Optimizer) return given as Optimizer<object>
-  throw new ValueError('compile: optimizer is neither an optimizer of this package nor a name.')
+  throw new ValueError(
+    `compile: ${shown(given)} as optimizer; expected an optimizer of this package or a name.`,
+  )
 }
 
 function named<T>(what: string, table: Readonly<Record<string, T>>, name: string): T {
   const found = Object.hasOwn(table, name) ? table[name] : undefined
   if (found === undefined) {
     throw new ValueError(
-      `compile: there is no ${what} "${name}"; there are ${Object.keys(table).join(', ')}.`,
+      `compile: there is no ${what} "${name}"; expected one of ${Object.keys(table).join(', ')}.`,
     )
   }
   return found
@@ -131,11 +141,16 @@ function resolvedMetric(metric: Metric, loss: LossFunction): NamedMetric {
   if (metric === 'accuracy') return { name: 'accuracy', compute: (p, t) => accuracy(p, t, loss) }
   if (typeof metric === 'string') return { name: metric, compute: named('metric', metricFunctions, metric) }
   if (typeof metric === 'function') {
-    if (metric.name === '') throw new ValueError('compile: a metric has no name: give { name, compute }.')
+    if (metric.name === '')
+      throw new ValueError(
+        'compile: a metric without a name; expected { name, compute } or a function that has one.',
+      )
     return { name: metric.name, compute: metric }
   }
   if (typeof metric?.name !== 'string' || typeof metric.compute !== 'function') {
-    throw new ValueError('compile: a metric is a name, a function, or { name, compute }.')
+    throw new ValueError(
+      `compile: ${shown(metric)} as metric; expected a name, a function or { name, compute }.`,
+    )
   }
   return metric
 }

@@ -1,12 +1,13 @@
 import { isDetectingAnomalies } from '../anomaly.js'
 import type { Module } from '../nn/module.js'
 import type { Compiled } from './compiled.js'
-import { inOrder, positive, requireOptions } from './options.js'
+import { inOrder, positive, requireSignal } from './options.js'
 import { Origin } from './origin.js'
 import { freePhase, phaseOf, runEpochs } from './runner.js'
 import { type InMemory, type Samples, type Source, type Streamed, batchesOf, sourceOf } from './source.js'
 import { evaluationStep, StepCache } from './steps.js'
 import { passOver } from './stream.js'
+import { requireOptions } from '../tensor/checks.js'
 
 export interface EvaluateOptions {
   /** Samples per batch; `32` by default. A loader has its own. */
@@ -26,6 +27,7 @@ export async function evaluateModel(
 ): Promise<{ readonly loss: number }> {
   requireOptions('evaluate', options, known)
   const { signal } = options
+  requireSignal('evaluate', signal)
   signal?.throwIfAborted()
   const source = sourceOf(
     'evaluate',

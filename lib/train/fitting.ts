@@ -5,7 +5,7 @@ import type { Module } from '../nn/module.js'
 import type { Compiled } from './compiled.js'
 import { type History, HistoryRecorder } from './history.js'
 import { Origin } from './origin.js'
-import { inOrder, natural, positive, requireOptions } from './options.js'
+import { flag, inOrder, natural, positive, requireSignal } from './options.js'
 import { ProgressBar, type ProgressStream, type Reading, type Verbosity } from './progress.js'
 import { type EpochEnd, freePhase, type Phase, phaseOf, runEpochs } from './runner.js'
 import {
@@ -19,6 +19,8 @@ import {
 } from './source.js'
 import { evaluationStep, StepCache, trainingStep } from './steps.js'
 import { passOver } from './stream.js'
+import { requireOptions } from '../tensor/checks.js'
+import { shown } from '../tensor/create.js'
 
 /** The numbers of an epoch that has ended: `loss`, the metrics, and with validation data `valLoss` and so on. */
 export type EpochLogs = Readonly<Record<string, number>>
@@ -87,10 +89,14 @@ export async function fitModel(
 ): Promise<History> {
   requireOptions('fit', options, known)
   const { signal, onEpochEnd = [] } = options
+  requireSignal('fit', signal)
   signal?.throwIfAborted()
   const [train, validation] = sources(samples, options)
   const names = ['loss', ...compiled.metrics.map(({ name }) => name)]
   const { verbose = 1, progressStream } = options
+  requireShown(verbose, progressStream)
+  const callbacks = typeof onEpochEnd === 'function' ? [onEpochEnd] : onEpochEnd
+  requireCallbacks(callbacks)
   const training: Training = {
     model,
     compiled,
@@ -100,7 +106,7 @@ export async function fitModel(
     signal,
     bar: new ProgressBar({ verbose, ...(progressStream === undefined ? {} : { stream: progressStream }) }),
     history: new HistoryRecorder(names),
-    callbacks: typeof onEpochEnd === 'function' ? [onEpochEnd] : onEpochEnd,
+    callbacks,
   }
   // What a loop of the user's own left in the gradients would be added to those of the first step.
   compiled.optimizer.zeroGrad()
@@ -115,10 +121,24 @@ export async function fitModel(
   return training.history.finish()
 }
 
+function requireShown(verbose: unknown, stream: unknown): void {
+  if (verbose !== 0 && verbose !== 1 && verbose !== 2)
+    throw new ValueError(`fit: ${shown(verbose)} as verbose; expected 0, 1 or 2.`)
+  if (stream !== undefined && typeof (stream as ProgressStream | null)?.write !== 'function')
+    throw new ValueError(`fit: ${shown(stream)} as progressStream; expected an object with write(text).`)
+}
+
+function requireCallbacks(callbacks: unknown): void {
+  if (!Array.isArray(callbacks) || !callbacks.every((callback) => typeof callback === 'function'))
+    throw new ValueError(
+      `fit: ${shown(callbacks)} as onEpochEnd; expected a function or an array of functions.`,
+    )
+}
+
 function sources(samples: Samples, options: FitOptions): [train: Source, validation: Source | null] {
   const batchSize = positive('fit', 'batchSize', options.batchSize, 32)
   const seed = natural('fit', 'seed', options.seed, undefined)
-  const visit = { batchSize, shuffle: options.shuffle ?? true, seed }
+  const visit = { batchSize, shuffle: flag('fit', 'shuffle', options.shuffle, true), seed }
   const { validationSplit, validationData } = options
   const train = sourceOf('fit', samples, visit)
   if (
@@ -139,11 +159,14 @@ function withValidation(
   batchSize: number,
 ): [Source, Source | null] {
   if (share !== undefined && given !== undefined) {
-    throw new ValueError('fit: validationSplit and validationData exclude each other.')
+    throw new ValueError('fit: validationSplit and validationData; expected one of the two.')
   }
   if (share !== undefined && share !== 0) return splitTail(train, share)
   if (given === undefined) return [train, null]
-  const pair = Array.isArray(given) && given.length === 2 && !('x' in (given[0] as object))
+  const pair =
+    Array.isArray(given) &&
+    given.length === 2 &&
+    !(typeof given[0] === 'object' && given[0] !== null && 'x' in given[0])
   const samples = pair ? { x: given[0] as Input, y: given[1] as Input } : (given as Samples)
   const validation = sourceOf('fit', samples, inOrder(batchSize))
   return [train, validation.kind === 'memory' ? { ...validation, shuffle: false } : validation]
@@ -228,7 +251,9 @@ async function fitStreamed(training: Training, train: Source, validation: Source
       bar.begin(label(training, epoch), source.steps)
       const pass = await passOver({ ...passing, onStep }, source, steps)
       if (pass.steps === 0)
-        throw new ValueError('fit: the loader gave no batch. Does it give its batches once only?')
+        throw new ValueError(
+          'fit: a loader without batches; expected some in each epoch. Does it give its batches once only?',
+        )
       signal?.throwIfAborted()
       const seen = checked === null ? null : await passOver(passing, checked, measures)
       if (await epochEnded(training, epoch, pass.steps, pass.values, seen?.values ?? null)) return

@@ -15,6 +15,7 @@ import type { History } from './history.js'
 import { predictModel, type PredictOptions } from './prediction.js'
 import { holdsSamples, type Input, type Samples, tensors } from './source.js'
 import { summaryOf, type SummaryOptions } from './summary.js'
+import { Origin } from './origin.js'
 
 /** Carries the names of the metrics in the type of a compiled model; it does not exist at run time. */
 export declare const metricNames: unique symbol
@@ -90,7 +91,7 @@ export abstract class Model extends Module {
   #requireCompiled(op: string): Compiled {
     if (this.#compiled === null) {
       throw new ValueError(
-        `${op}: the model has no optimizer and no loss: call compile({ optimizer, loss }) first.`,
+        `${op}: the model has no optimizer and no loss; expected both. First call compile({ optimizer, loss }).`,
       )
     }
     return this.#compiled
@@ -122,8 +123,10 @@ export abstract class Model extends Module {
   /** Trains the model on a data set, `{ x, y }`, or a loader, whose batches and order are its own. */
   fit<T extends Model>(this: T, samples: Samples, options?: FitOptions): Promise<History<MetricsOf<T>>>
   async fit(first: Input | Samples, second?: Input | FitOptions, third?: FitOptions): Promise<History> {
-    const [samples, options] = parted<FitOptions>('fit', first, second, third)
-    return await fitModel(this, this.#requireCompiled('fit'), samples, options)
+    return await new Origin().during(async () => {
+      const [samples, options] = parted<FitOptions>('fit', first, second, third)
+      return await fitModel(this, this.#requireCompiled('fit'), samples, options)
+    })
   }
 
   /**
@@ -159,8 +162,10 @@ export abstract class Model extends Module {
     second?: Input | EvaluateOptions,
     third?: EvaluateOptions,
   ): Promise<Evaluation> {
-    const [samples, options] = parted<EvaluateOptions>('evaluate', first, second, third)
-    return await evaluateModel(this, this.#requireCompiled('evaluate'), samples, options)
+    return await new Origin().during(async () => {
+      const [samples, options] = parted<EvaluateOptions>('evaluate', first, second, third)
+      return await evaluateModel(this, this.#requireCompiled('evaluate'), samples, options)
+    })
   }
 
   /**
@@ -177,8 +182,10 @@ export abstract class Model extends Module {
    * ```
    */
   async predict(x: Input, options: PredictOptions = {}): Promise<Tensor> {
-    const parts = await predictModel(this, tensors('predict', x), options)
-    return noGrad(() => concat(parts, 0))
+    return await new Origin().during(async () => {
+      const parts = await predictModel(this, tensors('predict', x), options)
+      return noGrad(() => concat(parts, 0))
+    })
   }
 
   /**
@@ -208,6 +215,6 @@ function parted<O extends object>(
 ): [Samples, Partial<O>] {
   if (holdsSamples(first)) return [first, (second as O | undefined) ?? {}]
   if (second === undefined)
-    throw new ValueError(`${op}: there are no targets: call ${op}(x, y) or ${op}({ x, y }).`)
+    throw new ValueError(`${op}: there are no targets; expected ${op}(x, y) or ${op}({ x, y }).`)
   return [{ x: first, y: second as Input }, third ?? {}]
 }

@@ -1,11 +1,13 @@
 import { ValueError } from '../errors.js'
+import { requireFlag } from '../tensor/checks.js'
+import { shown } from '../tensor/create.js'
 import type { Visit } from './source.js'
 
 /** A positive integer, or the default where it is left out. */
 export function positive(op: string, name: string, value: number | undefined, initial: number): number {
   if (value === undefined) return initial
   if (!Number.isSafeInteger(value) || value < 1) {
-    throw new ValueError(`${op}: ${name} is ${String(value)}; expected a positive integer.`)
+    throw new ValueError(`${op}: ${name} is ${shown(value)}; expected a positive integer.`)
   }
   return value
 }
@@ -14,17 +16,21 @@ export function positive(op: string, name: string, value: number | undefined, in
 export function natural<T>(op: string, name: string, value: number | undefined, initial: T): number | T {
   if (value === undefined) return initial
   if (!Number.isSafeInteger(value) || value < 0) {
-    throw new ValueError(`${op}: ${name} is ${String(value)}; expected an integer of at least 0.`)
+    throw new ValueError(`${op}: ${name} is ${shown(value)}; expected an integer of at least 0.`)
   }
   return value
 }
 
-/** Throws for an option that does not exist: a misspelt one would be ignored. */
-export function requireOptions(op: string, options: object, known: readonly string[]): void {
-  for (const key of Object.keys(options)) {
-    if (known.includes(key)) continue
-    throw new ValueError(`${op}: there is no option "${key}"; there are ${known.join(', ')}.`)
-  }
+/** True or false, or the default where it is left out. */
+export function flag(op: string, name: string, value: unknown, initial: boolean): boolean {
+  return value === undefined ? initial : requireFlag(op, name, value)
+}
+
+/** Refuses what is no signal. */
+export function requireSignal(op: string, signal: unknown): void {
+  if (signal === undefined) return
+  if (!(signal instanceof AbortSignal))
+    throw new ValueError(`${op}: ${shown(signal)} as signal; expected that of an AbortController.`)
 }
 
 /** Samples visited in order. */

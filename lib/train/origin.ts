@@ -1,4 +1,4 @@
-import { TensorError, translated } from '../errors.js'
+import { showsUser, TensorError, translated } from '../errors.js'
 
 /**
  * The line of the user's that began something which goes on by itself: errors that come later, from another thread,
@@ -16,12 +16,21 @@ export class Origin {
       .join('\n')
   }
 
-  /** An error of the core as one of this library's that begins at the user's line; any other passes as it is. */
+  /** An error of the core or of this library's that shows no line of the user's begins at this one; any other passes as it is. */
   error(error: unknown): unknown {
     const known = translated(error)
-    if (known === error || !(known instanceof TensorError)) return error
+    if (!(known instanceof TensorError) || (known === error && showsUser(known.stack ?? ''))) return error
     const stack = `${known.name}: ${known.message}\n${this.#frames}`
     Object.defineProperty(known, 'stack', { value: stack, writable: true, configurable: true })
     return known
+  }
+
+  /** Runs what was begun; each error that it ends with, sooner or later, shows the user's line. */
+  async during<T>(body: () => Promise<T>): Promise<T> {
+    try {
+      return await body()
+    } catch (error) {
+      throw this.error(error)
+    }
   }
 }

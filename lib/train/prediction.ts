@@ -3,9 +3,10 @@ import { rowCount, listed, type Tensors } from '../data/dataset.js'
 import type { TracedProgram } from '../jit.js'
 import type { Module } from '../nn/module.js'
 import type { Tensor } from '../tensor.js'
-import { positive, requireOptions } from './options.js'
+import { positive, requireSignal } from './options.js'
 import { Origin } from './origin.js'
 import { predictionStep } from './steps.js'
+import { requireOptions } from '../tensor/checks.js'
 
 export interface PredictOptions {
   /** Samples per batch; `32` by default. */
@@ -17,10 +18,11 @@ export interface PredictOptions {
 /** The outputs of batch after batch. */
 export async function predictModel(model: Module, x: Tensors, options: PredictOptions): Promise<Tensor[]> {
   requireOptions('predict', options, ['batchSize', 'signal'])
+  requireSignal('predict', options.signal)
   const batchSize = positive('predict', 'batchSize', options.batchSize, 32)
   const inputs = listed(x)
   const count = rowCount('predict', inputs)
-  if (count === 0) throw new ShapeError('predict: there are no samples.')
+  if (count === 0) throw new ShapeError('predict: no samples; expected at least one.')
   const origin = new Origin()
   const programs = new Map<number, TracedProgram>()
   const parts: Tensor[] = []

@@ -2,6 +2,8 @@ import { ValueError } from '../errors.js'
 import { isModule, members, type TensorModule } from '../nn/module.js'
 import type { Tensor } from '../tensor.js'
 import { Model } from './model.js'
+import { requireInteger } from '../tensor/checks.js'
+import { shown } from '../tensor/create.js'
 
 /**
  * Layers one after the other; a model that can train itself.
@@ -23,7 +25,9 @@ export class Sequential extends Model implements Iterable<TensorModule> {
     super()
     const stranger = layers.findIndex((layer) => !isModule(layer))
     if (stranger >= 0)
-      throw new ValueError(`nn.Sequential: layer ${stranger} is no module: use nn.ReLU and the like.`)
+      throw new ValueError(
+        `nn.Sequential: ${shown(layers[stranger])} as layer ${stranger}, which is no module; expected nn.ReLU and the like.`,
+      )
     this.#layers = layers
   }
 
@@ -34,7 +38,7 @@ export class Sequential extends Model implements Iterable<TensorModule> {
 
   /** The layer at an index, counted from the end when it is negative; undefined where there is none. */
   at(index: number): TensorModule | undefined {
-    return this.#layers.at(index)
+    return this.#layers.at(requireInteger('nn.Sequential', 'index', index))
   }
 
   [Symbol.iterator](): Iterator<TensorModule> {

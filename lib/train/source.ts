@@ -2,6 +2,7 @@ import { ShapeError, ValueError } from '../errors.js'
 import { type Batch, type Dataset, DataLoader, TensorDataset, type Tensors } from '../data/index.js'
 import type { Tensor } from '../tensor.js'
 import { isTensor } from '../tensor/base.js'
+import { shown } from '../tensor/create.js'
 import { tensor } from '../tensor/factories.js'
 import type { TensorLike } from '../types.js'
 
@@ -64,7 +65,8 @@ function isBatch(value: unknown): boolean {
 export function tensors(op: string, input: Input): Tensors {
   if (isTensor(input)) return input
   if (Array.isArray(input) && input.some(isTensor)) {
-    if (!input.every(isTensor)) throw new ValueError(`${op}: tensors and other values are mixed in one list.`)
+    if (!input.every(isTensor))
+      throw new ValueError(`${op}: tensors and other values in one list; expected tensors only.`)
     return input
   }
   return tensor(input as number[])
@@ -73,13 +75,14 @@ export function tensors(op: string, input: Input): Tensors {
 /** The way to samples that were given as one argument. */
 export function sourceOf(op: string, samples: Samples, visit: Visit): Source {
   const inMemory = (set: TensorDataset<Tensors, Tensors>): InMemory => {
-    if (set.length === 0) throw new ShapeError(`${op}: there are no samples.`)
+    if (set.length === 0) throw new ShapeError(`${op}: no samples; expected at least one.`)
     return { kind: 'memory', samples: set, dropLast: false, ...visit }
   }
+  if (typeof samples !== 'object' || samples === null) throw strange(op, samples)
   if (samples instanceof TensorDataset) return inMemory(samples)
   if (samples instanceof DataLoader) {
     const { dataset, batchSize, shuffle, dropLast, seed, length } = samples
-    if (length === 0) throw new ShapeError(`${op}: the loader has no batch.`)
+    if (length === 0) throw new ShapeError(`${op}: a loader without batches; expected at least one.`)
     if (!(dataset instanceof TensorDataset))
       return { kind: 'stream', batches: samples as Loader, steps: length }
     return { ...inMemory(dataset), batchSize, shuffle, dropLast, seed }
@@ -97,7 +100,11 @@ export function sourceOf(op: string, samples: Samples, visit: Visit): Source {
   }
   if ('x' in samples && 'y' in samples)
     return inMemory(new TensorDataset(tensors(op, samples.x), tensors(op, samples.y)))
-  throw new ValueError(`${op}: expected x and y, { x, y }, a data set or a loader.`)
+  throw strange(op, samples)
+}
+
+function strange(op: string, given: unknown): ValueError {
+  return new ValueError(`${op}: ${shown(given)}; expected x and y, { x, y }, a data set or a loader.`)
 }
 
 function seeded(seed: number | undefined): { seed?: number } {
@@ -116,7 +123,7 @@ export function batchesOf(source: Source, firstEpoch = 0): Streamed {
 /** Inputs and targets of a batch of a loader. */
 export function batchOf(op: string, batch: LoaderBatch): Batch<Tensors, Tensors> {
   if (!isBatch(batch) && !Array.isArray(batch)) {
-    throw new ValueError(`${op}: a batch of the loader is neither { x, y } nor [x, y].`)
+    throw new ValueError(`${op}: ${shown(batch)} as batch of the loader; expected { x, y } or [x, y].`)
   }
   const [x, y] = 'x' in batch ? [batch.x, batch.y] : batch
   return { x: tensors(op, x), y: tensors(op, y) }
@@ -124,19 +131,21 @@ export function batchOf(op: string, batch: LoaderBatch): Batch<Tensors, Tensors>
 
 /** Keeps the tail for validation, as Keras does: what is left is `floor(n · (1 − share))`. */
 export function splitTail(source: Source, share: number): [train: InMemory, validation: InMemory] {
-  if (!(share > 0 && share < 1)) {
+  if (typeof share !== 'number' || !(share > 0 && share < 1)) {
     throw new ValueError(
-      `fit: validationSplit is ${share}; expected a share of the samples, between 0 and 1.`,
+      `fit: validationSplit is ${shown(share)}; expected a share of the samples, between 0 and 1.`,
     )
   }
   if (source.kind !== 'memory') {
-    throw new ValueError('fit: validationSplit needs samples in memory: give validationData beside a loader.')
+    throw new ValueError(
+      'fit: validationSplit beside a loader; expected samples in memory. Give validationData.',
+    )
   }
   const { samples } = source
   const rest = Math.floor(samples.length * (1 - share))
   if (rest === 0 || rest === samples.length) {
     throw new ValueError(
-      `fit: validationSplit ${share} of ${samples.length} samples leaves one side without any.`,
+      `fit: validationSplit ${share} of ${samples.length} samples; expected some on both sides.`,
     )
   }
   const part = (start: number, end: number): InMemory => ({ ...source, samples: samples.slice(start, end) })

@@ -81,7 +81,7 @@ export function trainingStep(
     const [loss] = outputs
     if (loss === undefined || !loss.requiresGrad) {
       throw new ValueError(
-        'fit: the loss does not depend on any parameter that is trained. Is the model frozen?',
+        'fit: a loss that depends on no parameter that is trained; expected one that does. Is the model frozen?',
       )
     }
     // Those that are not trained get gradients too, which must not pile up.
@@ -117,7 +117,7 @@ export function predictionStep(model: Module, x: Tensors, rows: number): TracedP
       const output = predicted(model, args)
       const outputs = isTensor(output) ? [output] : output
       if (!Array.isArray(outputs) || !outputs.every(isTensor)) {
-        throw new ValueError('predict: forward gave neither a tensor nor an array of tensors.')
+        throw new ValueError('predict: forward gave no tensor; expected a tensor.')
       }
       // An input that is given back as it is would be no output of the program.
       return outputs.map((tensor) => (args.includes(tensor) ? tensor.clone() : tensor))

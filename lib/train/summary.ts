@@ -4,6 +4,8 @@ import { noGrad, type Tensor } from '../tensor.js'
 import { isTensor } from '../tensor/base.js'
 import type { DType } from '../types.js'
 import { inMode, predicted } from './steps.js'
+import { requireFunction, requireOptions } from '../tensor/checks.js'
+import { requireDType, sizeOf } from '../tensor/create.js'
 
 export interface SummaryOptions {
   /** The shape of one input, without the batch axis; needed for the shapes of outputs. */
@@ -25,6 +27,10 @@ const batch = 7919
 
 /** The table of a model's modules: name, shape of the output, number of parameters of its own. */
 export function summaryOf(model: Module, options: SummaryOptions): string {
+  requireOptions('summary', options, ['inputShape', 'dtype', 'print'])
+  if (options.inputShape !== undefined) sizeOf('summary', options.inputShape)
+  if (options.dtype !== undefined) requireDType('summary', options.dtype)
+  if (options.print !== undefined) requireFunction('summary', options.print)
   const shapes =
     options.inputShape === undefined
       ? new Map<Module, string>()

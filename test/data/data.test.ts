@@ -59,9 +59,9 @@ describe('IDX', () => {
     ['another format', new Uint8Array([0x89, 0x50, 0x4e, 0x47]), /no IDX file/],
     ['an unknown type', idx([1], [1], 0x0a), /element type 0xa/],
     ['a header that is cut off', new Uint8Array([0, 0, 8, 3, 0, 0]), /cut off/],
-    ['data that is cut off', idx([2, 3], [1, 2, 3]), /needs 18 bytes; the file has 15/],
-    ['bytes behind the data', idx([2], [1, 2, 3]), /needs 10 bytes; the file has 11/],
-    ['a forged size', idx([0xffffffff, 0xffffffff], [1]), /needs/],
+    ['data that is cut off', idx([2, 3], [1, 2, 3]), /15 bytes; expected 18 /],
+    ['bytes behind the data', idx([2], [1, 2, 3]), /11 bytes; expected 10 /],
+    ['a forged size', idx([0xffffffff, 0xffffffff], [1]), /bytes; expected/],
   ])('%s is refused', (name, bytes, message) => {
     expect(() => data.parseIdx(bytes)).toThrow(
       expect.objectContaining({ code: 'ERR_VALUE', message: expect.stringMatching(message) }),

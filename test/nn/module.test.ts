@@ -103,7 +103,7 @@ describe('registration', () => {
   test('Sequential registers under indices', () => {
     const model = new nn.Sequential(new nn.Linear(2, 3), new nn.ReLU(), new nn.Linear(3, 1))
     expect(Object.keys(model.stateDict())).toEqual(['0.weight', '0.bias', '2.weight', '2.bias'])
-    expect(() => new nn.Sequential((() => {}) as unknown as nn.ReLU)).toThrow(/layer 0 is no module/)
+    expect(() => new nn.Sequential((() => {}) as unknown as nn.ReLU)).toThrow(/layer 0, which is no module/)
     expect(String(model)).toBe('Sequential(\n  (0): Linear(2, 3)\n  (1): ReLU()\n  (2): Linear(3, 1)\n)')
   })
 })
