@@ -25,7 +25,17 @@ import { requireFlag, requireFunction, requireOptions, requireTensor } from './t
 import { arrayFor, asTensor, isFloat, nested, shown } from './tensor/create.js'
 import { ViewTensor } from './tensor/view.js'
 import { Code } from './ops.generated.js'
-import type { ArrayOf, AtIndex, DType, Device, ElementOf, Shape, TensorLike, TypedArrayOf } from './types.js'
+import type {
+  ArrayOf,
+  AtIndex,
+  DType,
+  Device,
+  ElementOf,
+  GradientsOf,
+  Shape,
+  TensorLike,
+  TypedArrayOf,
+} from './types.js'
 
 /**
  * An array of numbers of one element type, which computes in Rust and can be differentiated.
@@ -100,7 +110,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> extends Vi
    * @throws GradError where the tensor depends on nothing that requires a gradient, or a needed value was overwritten
    * @throws ShapeError where `gradient` is left out or has another shape
    */
-  backward(gradient?: TensorLike | null, options: { readonly retainGraph?: boolean } = {}): void {
+  backward(gradient?: TensorLike | null, options: { readonly retainGraph?: boolean | undefined } = {}): void {
     requireOptions('backward', options, ['retainGraph'])
     const retain = requireFlag('backward', 'retainGraph', options.retainGraph ?? false)
     const seed =
@@ -313,8 +323,8 @@ export function numberTensor(value: number): Tensor {
 export function grad<const Xs extends readonly Tensor[]>(
   y: Tensor,
   xs: Xs,
-  options: { readonly gradient?: TensorLike; readonly retainGraph?: boolean } = {},
-): { -readonly [I in keyof Xs]: Xs[I] extends Tensor<infer S, infer D> ? Tensor<S, D> : Tensor } {
+  options: { readonly gradient?: TensorLike | undefined; readonly retainGraph?: boolean | undefined } = {},
+): GradientsOf<Xs> {
   if (!isTensor(y)) throw located(ValueError, `grad: ${shown(y)} to differentiate; expected a tensor.`)
   requireOptions('grad', options, ['gradient', 'retainGraph'])
   const retain = requireFlag('grad', 'retainGraph', options.retainGraph ?? false)
@@ -336,7 +346,7 @@ export function grad<const Xs extends readonly Tensor[]>(
         `grad: the tensor does not depend on entry ${i} of shape [${x.shape.join(', ')}]; expected that it does.`,
       )
     return adoptAs(out, handle, x.dtype, Flag.leaf | traced, x.shape)
-  }) as { -readonly [I in keyof Xs]: Xs[I] extends Tensor<infer S, infer D> ? Tensor<S, D> : Tensor }
+  }) as GradientsOf<Xs>
 }
 
 /**
@@ -355,12 +365,12 @@ export function grad<const Xs extends readonly Tensor[]>(
  */
 export function valueAndGrad<Xs extends readonly Tensor[], R extends Tensor>(
   fn: (...xs: Xs) => R,
-): (...xs: Xs) => [value: R, gradients: { [I in keyof Xs]: Xs[I] }] {
+): <const Given extends Xs>(...xs: Given) => [value: R, gradients: GradientsOf<Given>] {
   requireFunction('valueAndGrad', fn)
-  return (...xs) => {
+  return <const Given extends Xs>(...xs: Given): [value: R, gradients: GradientsOf<Given>] => {
     const leaves = xs.map((x) => differentiable(x)) as unknown as Xs
     const value = withGradients(true, () => fn(...leaves))
-    const gradients = grad(value, leaves) as unknown as { [I in keyof Xs]: Xs[I] }
+    const gradients = grad(value, leaves) as unknown as GradientsOf<Given>
     return [value.detach() as R, gradients]
   }
 }

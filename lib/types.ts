@@ -153,6 +153,9 @@ interface WithTensor {
   f64: { bool: 'f64'; u8: 'f64'; i32: 'f64'; f32: 'f64'; f64: 'f64' }
 }
 
+/** Element type of what is accepted where a tensor is, as far as its type says it. */
+export type DTypeOf<X> = X extends { readonly dtype: infer D extends DType } ? D : DType
+
 /** Element type of an arithmetic op of a tensor and something else. */
 export type Promoted<D extends DType, Other> = Other extends { readonly dtype: infer E extends DType }
   ? WithTensor[D][E]
@@ -212,3 +215,8 @@ export type Divided<A, B> =
 /** What a comparison of two values gives. */
 export type Compared<A, B> =
   A extends Tensor<infer S> ? Tensor<Broadcast<S, B>, 'bool'> : Tensor<Shape, 'bool'>
+
+/** The gradients with respect to some tensors: one for each, of its shape and element type. */
+export type GradientsOf<Xs extends readonly Tensor[]> = {
+  -readonly [I in keyof Xs]: Xs[I] extends Tensor<infer S, infer D> ? Tensor<S, D> : Tensor
+}

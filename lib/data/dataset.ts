@@ -3,9 +3,29 @@ import type { Tensor } from '../tensor.js'
 import { isTensor } from '../tensor/base.js'
 import { requireInteger, requireTensor } from '../tensor/checks.js'
 import { shown } from '../tensor/create.js'
+import type { Shape } from '../types.js'
 
 /** A tensor, or several that are given together: the inputs of a model with more than one. */
 export type Tensors = Tensor | readonly Tensor[]
+
+type Inner<S extends Shape> = S extends readonly [number, ...infer Rest extends Shape] ? Rest : Shape
+
+type SampleTensor<T> = T extends Tensor<infer S, infer D> ? Tensor<Inner<S>, D> : Tensor
+
+type RowsTensor<T> =
+  T extends Tensor<infer S, infer D>
+    ? Tensor<S extends readonly [number, ...infer Rest extends Shape] ? [number, ...Rest] : Shape, D>
+    : Tensor
+
+/** One row of a tensor, or of each of several: the sizes of the first axis are gone. */
+export type SampleOf<T extends Tensors> = T extends readonly Tensor[]
+  ? { readonly [I in keyof T]: SampleTensor<T[I]> }
+  : SampleTensor<T>
+
+/** Some rows of a tensor, or of each of several: how many is not known. */
+export type RowsOf<T extends Tensors> = T extends readonly Tensor[]
+  ? { readonly [I in keyof T]: RowsTensor<T[I]> }
+  : RowsTensor<T>
 
 /** Inputs and targets of some samples. */
 export interface Batch<X extends Tensors = Tensor, Y extends Tensors = Tensor> {
@@ -26,8 +46,8 @@ export function listed(tensors: Tensors): readonly Tensor[] {
 }
 
 /** @internal Applies a function to the tensor, or to each of several. */
-export function mapped<T extends Tensors>(tensors: T, fn: (tensor: Tensor) => Tensor): T {
-  return (isTensor(tensors) ? fn(tensors) : (tensors as readonly Tensor[]).map(fn)) as T
+export function mapped<R extends Tensors>(tensors: Tensors, fn: (tensor: Tensor) => Tensor): R {
+  return (isTensor(tensors) ? fn(tensors) : tensors.map(fn)) as R
 }
 
 /** One tensor or several, as a list; anything else is refused. */
@@ -84,21 +104,21 @@ export class TensorDataset<X extends Tensors = Tensor, Y extends Tensors = Tenso
   }
 
   /** One sample: the rows at `index`. */
-  get(index: number): Batch<X, Y> {
+  get(index: number): Batch<SampleOf<X>, SampleOf<Y>> {
     requireInteger('TensorDataset.get', 'index', index)
     const row = (tensor: Tensor): Tensor => tensor.select(0, index)
     return { x: mapped(this.x, row), y: mapped(this.y, row) }
   }
 
   /** The samples at some indices, in their order, as a batch. */
-  gather(indices: Tensor): Batch<X, Y> {
+  gather(indices: Tensor): Batch<RowsOf<X>, RowsOf<Y>> {
     requireTensor('TensorDataset.gather', 'indices', indices)
     const rows = (tensor: Tensor): Tensor => tensor.indexSelect(0, indices)
     return { x: mapped(this.x, rows), y: mapped(this.y, rows) }
   }
 
   /** The samples from `start` up to, but not including, `end`; nothing is copied. */
-  slice(start: number, end: number = this.length): TensorDataset<X, Y> {
+  slice(start: number, end: number = this.length): TensorDataset<RowsOf<X>, RowsOf<Y>> {
     for (const bound of [start, end]) requireInteger('TensorDataset.slice', 'bound', bound, 0)
     if (start > end || end > this.length)
       throw new IndexError(

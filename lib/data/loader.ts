@@ -1,20 +1,21 @@
 import { ValueError } from '../errors.js'
 import { stack } from '../functional.js'
+import type { Tensor } from '../tensor.js'
 import { arange } from '../tensor/factories.js'
-import { type Batch, type Dataset, TensorDataset, type Tensors } from './dataset.js'
+import { type Batch, type Dataset, type RowsOf, TensorDataset, type Tensors } from './dataset.js'
 import { drawnSeed, epochOrder } from './shuffle.js'
 import { requireFlag, requireInteger, requireOptions } from '../tensor/checks.js'
 import { shown } from '../tensor/create.js'
 
 export interface LoaderOptions {
   /** Samples per batch; `32` by default. */
-  readonly batchSize?: number
+  readonly batchSize?: number | undefined
   /** Whether every epoch visits the samples in another order; `false` by default. */
-  readonly shuffle?: boolean
+  readonly shuffle?: boolean | undefined
   /** Whether a last batch of fewer samples is left out; `false` by default. */
-  readonly dropLast?: boolean
+  readonly dropLast?: boolean | undefined
   /** What the orders depend on, with the number of the epoch; drawn from the program's random numbers by default. */
-  readonly seed?: number
+  readonly seed?: number | undefined
 }
 
 /**
@@ -32,8 +33,8 @@ export interface LoaderOptions {
  * console.log(loader.length) // 4
  * ```
  */
-export class DataLoader<X extends Tensors = Tensors, Y extends Tensors = Tensors> implements Iterable<
-  Batch<X, Y>
+export class DataLoader<X extends Tensors = Tensor, Y extends Tensors = Tensor> implements Iterable<
+  Batch<RowsOf<X>, RowsOf<Y>>
 > {
   readonly dataset: TensorDataset<X, Y> | Dataset
   readonly batchSize: number
@@ -69,7 +70,7 @@ export class DataLoader<X extends Tensors = Tensors, Y extends Tensors = Tensors
     this.#epoch = requireInteger('DataLoader', 'epoch', value, 0)
   }
 
-  *[Symbol.iterator](): Generator<Batch<X, Y>, void, undefined> {
+  *[Symbol.iterator](): Generator<Batch<RowsOf<X>, RowsOf<Y>>, void, undefined> {
     const { length } = this
     const order = this.#order()
     for (let step = 0; step < length; step++) {
@@ -82,7 +83,7 @@ export class DataLoader<X extends Tensors = Tensors, Y extends Tensors = Tensors
       } else {
         const indices =
           order?.narrow(0, start, count).toTypedArray() ?? arange(start, start + count).toTypedArray()
-        yield collated(this.dataset, indices) as unknown as Batch<X, Y>
+        yield collated(this.dataset, indices) as unknown as Batch<RowsOf<X>, RowsOf<Y>>
       }
     }
   }

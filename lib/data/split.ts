@@ -1,21 +1,21 @@
 import { ValueError } from '../errors.js'
-import { type Batch, TensorDataset, type Tensors } from './dataset.js'
+import { type Batch, type RowsOf, TensorDataset, type Tensors } from './dataset.js'
 import { drawnSeed, epochOrder } from './shuffle.js'
 import { requireFlag, requireInteger, requireNumber, requireOptions } from '../tensor/checks.js'
 import { shown } from '../tensor/create.js'
 
 export interface SplitOptions {
   /** Share of the samples (below 1), or their number, that is kept for testing; `0.25` by default. */
-  readonly testSize?: number
+  readonly testSize?: number | undefined
   /** Whether samples are drawn at random; otherwise the tail is kept. `true` by default. */
-  readonly shuffle?: boolean
+  readonly shuffle?: boolean | undefined
   /** What the draw depends on; drawn from the program's random numbers by default. */
-  readonly seed?: number
+  readonly seed?: number | undefined
 }
 
 export interface Split<X extends Tensors, Y extends Tensors> {
-  readonly train: TensorDataset<X, Y>
-  readonly test: TensorDataset<X, Y>
+  readonly train: TensorDataset<RowsOf<X>, RowsOf<Y>>
+  readonly test: TensorDataset<RowsOf<X>, RowsOf<Y>>
 }
 
 /**
@@ -52,7 +52,7 @@ export function trainTestSplit<X extends Tensors, Y extends Tensors>(
   }
   if (!shuffle) return { train: dataset.slice(0, rest), test: dataset.slice(rest) }
   const order = epochOrder(dataset.length, seed ?? drawnSeed(), 0)
-  const take = (start: number, length: number): TensorDataset<X, Y> => {
+  const take = (start: number, length: number): TensorDataset<RowsOf<X>, RowsOf<Y>> => {
     const { x, y } = dataset.gather(order.narrow(0, start, length))
     return new TensorDataset(x, y)
   }

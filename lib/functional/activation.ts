@@ -223,7 +223,11 @@ export function linear(x: TensorLike, weight: TensorLike, bias: TensorLike | nul
  */
 export function normalize(
   x: TensorLike,
-  options: { readonly p?: number; readonly axis?: number; readonly eps?: number } = {},
+  options: {
+    readonly p?: number | undefined
+    readonly axis?: number | undefined
+    readonly eps?: number | undefined
+  } = {},
 ): Tensor {
   requireOptions('normalize', options, ['p', 'axis', 'eps'])
   const p = requireNumber('normalize', 'p', options.p ?? 2)
@@ -249,7 +253,7 @@ export function normalize(
 export function cosineSimilarity(
   a: TensorLike,
   b: TensorLike,
-  options: { readonly axis?: number; readonly eps?: number } = {},
+  options: { readonly axis?: number | undefined; readonly eps?: number | undefined } = {},
 ): Tensor {
   const [left, right] = [asTensor(a, 'cosineSimilarity'), asTensor(b, 'cosineSimilarity')]
   requireOptions('cosineSimilarity', options, ['axis', 'eps'])
@@ -275,7 +279,11 @@ export function cosineSimilarity(
 export function pairwiseDistance(
   a: TensorLike,
   b: TensorLike,
-  options: { readonly p?: number; readonly eps?: number; readonly keepDim?: boolean } = {},
+  options: {
+    readonly p?: number | undefined
+    readonly eps?: number | undefined
+    readonly keepDim?: boolean | undefined
+  } = {},
 ): Tensor {
   const [left, right] = [asTensor(a, 'pairwiseDistance'), asTensor(b, 'pairwiseDistance')]
   requireOptions('pairwiseDistance', options, ['p', 'eps', 'keepDim'])

@@ -106,7 +106,7 @@ export function indexAdd(
   axis: number,
   index: TensorLike,
   source: TensorLike,
-  options?: { readonly alpha?: number },
+  options?: { readonly alpha?: number | undefined },
 ): Tensor {
   return asTensor(x, 'indexAdd').indexAdd(axis, index, source, options)
 }

@@ -106,7 +106,7 @@ export function addmm(
   x: TensorLike,
   a: TensorLike,
   b: TensorLike,
-  options?: { readonly beta?: number; readonly alpha?: number },
+  options?: { readonly beta?: number | undefined; readonly alpha?: number | undefined },
 ): Tensor {
   return asTensor(x, 'addmm').addmm(a, b, options)
 }
@@ -130,7 +130,7 @@ export function baddbmm(
   x: TensorLike,
   a: TensorLike,
   b: TensorLike,
-  options?: { readonly beta?: number; readonly alpha?: number },
+  options?: { readonly beta?: number | undefined; readonly alpha?: number | undefined },
 ): Tensor {
   return asTensor(x, 'baddbmm').baddbmm(a, b, options)
 }

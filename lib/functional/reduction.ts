@@ -1,7 +1,7 @@
 import { asTensor } from '../tensor/create.js'
 import { axisOf, type Extreme } from '../tensor/reduce.js'
 import type { Tensor } from '../tensor.js'
-import type { Axes, ReduceOptions, Shape, TensorLike } from '../types.js'
+import type { Axes, DTypeOf, FloatOf, ReduceOptions, Shape, SumOf, TensorLike } from '../types.js'
 
 /**
  * Adds elements up; bool, u8 and i32 give i32.
@@ -17,8 +17,12 @@ import type { Axes, ReduceOptions, Shape, TensorLike } from '../types.js'
  * console.log(sum(tensor([[1, 2], [3, 4]]), 0).toArray()) // [ 4, 6 ]
  * ```
  */
-export function sum(x: TensorLike, axis?: Axes | null, options?: ReduceOptions): Tensor {
-  return asTensor(x, 'sum').sum(axis, options)
+export function sum<const X extends TensorLike>(
+  x: X,
+  axis?: Axes | null,
+  options?: ReduceOptions,
+): Tensor<Shape, SumOf<DTypeOf<X>>> {
+  return asTensor(x, 'sum').sum(axis, options) as Tensor<never, never>
 }
 
 /**
@@ -35,8 +39,12 @@ export function sum(x: TensorLike, axis?: Axes | null, options?: ReduceOptions):
  * console.log(mean(tensor([[1, 2], [3, 4]]), 0).toArray()) // [ 2, 3 ]
  * ```
  */
-export function mean(x: TensorLike, axis?: Axes | null, options?: ReduceOptions): Tensor {
-  return asTensor(x, 'mean').mean(axis, options)
+export function mean<const X extends TensorLike>(
+  x: X,
+  axis?: Axes | null,
+  options?: ReduceOptions,
+): Tensor<Shape, FloatOf<DTypeOf<X>>> {
+  return asTensor(x, 'mean').mean(axis, options) as Tensor<never, never>
 }
 
 /**
@@ -53,8 +61,12 @@ export function mean(x: TensorLike, axis?: Axes | null, options?: ReduceOptions)
  * console.log(prod(tensor([[1, 2], [3, 4]]), 0).toArray()) // [ 3, 8 ]
  * ```
  */
-export function prod(x: TensorLike, axis?: Axes | null, options?: ReduceOptions): Tensor {
-  return asTensor(x, 'prod').prod(axis, options)
+export function prod<const X extends TensorLike>(
+  x: X,
+  axis?: Axes | null,
+  options?: ReduceOptions,
+): Tensor<Shape, SumOf<DTypeOf<X>>> {
+  return asTensor(x, 'prod').prod(axis, options) as Tensor<never, never>
 }
 
 /**
@@ -71,8 +83,12 @@ export function prod(x: TensorLike, axis?: Axes | null, options?: ReduceOptions)
  * console.log(amax(tensor([[1, 4], [3, 2]]), 0).toArray()) // [ 3, 4 ]
  * ```
  */
-export function amax(x: TensorLike, axis?: Axes | null, options?: ReduceOptions): Tensor {
-  return asTensor(x, 'amax').amax(axis, options)
+export function amax<const X extends TensorLike>(
+  x: X,
+  axis?: Axes | null,
+  options?: ReduceOptions,
+): Tensor<Shape, DTypeOf<X>> {
+  return asTensor(x, 'amax').amax(axis, options) as Tensor<never, never>
 }
 
 /**
@@ -89,8 +105,12 @@ export function amax(x: TensorLike, axis?: Axes | null, options?: ReduceOptions)
  * console.log(amin(tensor([[1, 4], [3, 2]]), 0).toArray()) // [ 1, 2 ]
  * ```
  */
-export function amin(x: TensorLike, axis?: Axes | null, options?: ReduceOptions): Tensor {
-  return asTensor(x, 'amin').amin(axis, options)
+export function amin<const X extends TensorLike>(
+  x: X,
+  axis?: Axes | null,
+  options?: ReduceOptions,
+): Tensor<Shape, DTypeOf<X>> {
+  return asTensor(x, 'amin').amin(axis, options) as Tensor<never, never>
 }
 
 /**
@@ -143,12 +163,12 @@ export function all(x: TensorLike, axis?: Axes | null, options?: ReduceOptions):
  * console.log(F.var(tensor([[1, 2], [3, 4]]), 0).toArray()) // [ 2, 2 ]
  * ```
  */
-function variance(
-  x: TensorLike,
+function variance<const X extends TensorLike>(
+  x: X,
   axis?: Axes | null,
-  options?: ReduceOptions & { readonly correction?: number },
-): Tensor {
-  return asTensor(x, 'var').var(axis, options)
+  options?: ReduceOptions & { readonly correction?: number | undefined },
+): Tensor<Shape, FloatOf<DTypeOf<X>>> {
+  return asTensor(x, 'var').var(axis, options) as Tensor<never, never>
 }
 
 export { variance as var }
@@ -167,12 +187,12 @@ export { variance as var }
  * console.log(std(tensor([[1, 2], [5, 6]]), 0, { correction: 0 }).toArray()) // [ 2, 2 ]
  * ```
  */
-export function std(
-  x: TensorLike,
+export function std<const X extends TensorLike>(
+  x: X,
   axis?: Axes | null,
-  options?: ReduceOptions & { readonly correction?: number },
-): Tensor {
-  return asTensor(x, 'std').std(axis, options)
+  options?: ReduceOptions & { readonly correction?: number | undefined },
+): Tensor<Shape, FloatOf<DTypeOf<X>>> {
+  return asTensor(x, 'std').std(axis, options) as Tensor<never, never>
 }
 
 /**
@@ -189,8 +209,12 @@ export function std(
  * console.log(logSumExp(tensor([[1000], [-1000]]), 0).toArray()) // [ 1000 ]
  * ```
  */
-export function logSumExp(x: TensorLike, axis?: Axes | null, options?: ReduceOptions): Tensor {
-  return asTensor(x, 'logSumExp').logSumExp(axis, options)
+export function logSumExp<const X extends TensorLike>(
+  x: X,
+  axis?: Axes | null,
+  options?: ReduceOptions,
+): Tensor<Shape, FloatOf<DTypeOf<X>>> {
+  return asTensor(x, 'logSumExp').logSumExp(axis, options) as Tensor<never, never>
 }
 
 /**
@@ -208,13 +232,13 @@ export function logSumExp(x: TensorLike, axis?: Axes | null, options?: ReduceOpt
  * console.log(norm(tensor([3, 4])).item()) // 5
  * ```
  */
-export function norm(
-  x: TensorLike,
+export function norm<const X extends TensorLike>(
+  x: X,
   p: number | 'fro' = 2,
   axis?: Axes | null,
   options?: ReduceOptions,
-): Tensor {
-  return asTensor(x, 'norm').norm(p, axis, options)
+): Tensor<Shape, FloatOf<DTypeOf<X>>> {
+  return asTensor(x, 'norm').norm(p, axis, options) as Tensor<never, never>
 }
 
 /**
@@ -268,8 +292,12 @@ export function argmin(x: TensorLike, axis?: number | null, options?: ReduceOpti
  * console.log(values.toArray(), indices.toArray()) // [ 3, 4 ] [ 1, 0 ]
  * ```
  */
-export function max(x: TensorLike, axis: number, options?: ReduceOptions): Extreme {
-  return asTensor(x, 'max').max(axisOf('max', axis), options)
+export function max<const X extends TensorLike>(
+  x: X,
+  axis: number,
+  options?: ReduceOptions,
+): Extreme<DTypeOf<X>> {
+  return asTensor(x, 'max').max(axisOf('max', axis), options) as Extreme<never>
 }
 
 /**
@@ -287,6 +315,10 @@ export function max(x: TensorLike, axis: number, options?: ReduceOptions): Extre
  * console.log(values.toArray(), indices.toArray()) // [ 1, 2 ] [ 0, 1 ]
  * ```
  */
-export function min(x: TensorLike, axis: number, options?: ReduceOptions): Extreme {
-  return asTensor(x, 'min').min(axisOf('min', axis), options)
+export function min<const X extends TensorLike>(
+  x: X,
+  axis: number,
+  options?: ReduceOptions,
+): Extreme<DTypeOf<X>> {
+  return asTensor(x, 'min').min(axisOf('min', axis), options) as Extreme<never>
 }

@@ -19,14 +19,14 @@ import { shown } from '../tensor/create.js'
 
 export interface NllOptions extends LossOptions {
   /** One factor per class. */
-  readonly weight?: TensorLike
+  readonly weight?: TensorLike | undefined
   /** Targets of this class count nothing; `-100` by default. */
-  readonly ignoreIndex?: number
+  readonly ignoreIndex?: number | undefined
 }
 
 export interface CrossEntropyOptions extends NllOptions {
   /** Share of every target that is spread over all classes, in [0, 1]; `0` by default. */
-  readonly labelSmoothing?: number
+  readonly labelSmoothing?: number | undefined
 }
 
 /** What each loss has beside `reduction`; the modules of the same losses refuse the same. */
@@ -117,12 +117,12 @@ export function nll(prediction: TensorLike, target: TensorLike, options: NllOpti
 
 export interface BinaryOptions extends LossOptions {
   /** A factor for each element; it broadcasts. */
-  readonly weight?: TensorLike
+  readonly weight?: TensorLike | undefined
 }
 
 export interface BinaryLogitsOptions extends BinaryOptions {
   /** A factor for the loss of targets that are 1; it broadcasts. */
-  readonly posWeight?: TensorLike
+  readonly posWeight?: TensorLike | undefined
 }
 
 /**
@@ -196,9 +196,9 @@ function withLogits(op: string, x: Tensor, y: Tensor, options: BinaryLogitsOptio
 
 export interface KlDivOptions {
   /** `'mean'` by default, as in PyTorch; `'batchMean'` is the mathematical one: the sum over the number of samples. */
-  readonly reduction?: Reduction | 'batchMean'
+  readonly reduction?: Reduction | 'batchMean' | undefined
   /** Whether targets are log-probabilities too; `false` by default. */
-  readonly logTarget?: boolean
+  readonly logTarget?: boolean | undefined
 }
 
 /**

@@ -11,7 +11,7 @@ export type Reduction = 'none' | 'mean' | 'sum'
 
 export interface LossOptions {
   /** `'mean'` by default. */
-  readonly reduction?: Reduction
+  readonly reduction?: Reduction | undefined
 }
 
 /** Options that every loss has. */

@@ -159,9 +159,9 @@ export const cosineSimilarity: typeof cosine = cosine
 
 export interface CrossentropyOptions extends LossOptions {
   /** Whether predictions are logits; `false` by default: they are probabilities. */
-  readonly fromLogits?: boolean
+  readonly fromLogits?: boolean | undefined
   /** Share of every target that is spread over all classes, in [0, 1]; `0` by default. */
-  readonly labelSmoothing?: number
+  readonly labelSmoothing?: number | undefined
 }
 
 /**

@@ -64,7 +64,7 @@ export function l1(prediction: TensorLike, target: TensorLike, options: LossOpti
 
 export interface SmoothL1Options extends LossOptions {
   /** Where squares end and absolute values begin; `1` by default, at least 0. */
-  readonly beta?: number
+  readonly beta?: number | undefined
 }
 
 /**
@@ -95,7 +95,7 @@ export function smoothL1(
 
 export interface HuberOptions extends LossOptions {
   /** Where squares end and the straight line begins; `1` by default, above 0. */
-  readonly delta?: number
+  readonly delta?: number | undefined
 }
 
 /**
@@ -122,11 +122,11 @@ export function huber(prediction: TensorLike, target: TensorLike, options: Huber
 
 export interface PoissonOptions extends LossOptions {
   /** Whether predictions are logarithms of the expected counts; `true` by default. */
-  readonly logInput?: boolean
+  readonly logInput?: boolean | undefined
   /** Whether Stirling's approximation of the constant term is added; `false` by default. */
-  readonly full?: boolean
+  readonly full?: boolean | undefined
   /** Keeps the logarithm finite where predictions are counts; `1e-8` by default. */
-  readonly eps?: number
+  readonly eps?: number | undefined
 }
 
 /**
@@ -190,7 +190,7 @@ export function squaredHinge(
 
 export interface MarginOptions extends LossOptions {
   /** The distance that is wanted. */
-  readonly margin?: number
+  readonly margin?: number | undefined
 }
 
 /**
@@ -216,7 +216,7 @@ export function hingeEmbedding(
 
 export interface CosineOptions extends LossOptions {
   /** The axis of the vectors; the last one by default. */
-  readonly dim?: number
+  readonly dim?: number | undefined
 }
 
 /**
@@ -307,11 +307,11 @@ export function softMargin(
 
 export interface TripletOptions extends MarginOptions {
   /** The p of the distance; `2` by default. */
-  readonly p?: number
+  readonly p?: number | undefined
   /** Keeps the distance differentiable at 0; `1e-6` by default. */
-  readonly eps?: number
+  readonly eps?: number | undefined
   /** Whether the negative may also be compared with the positive, where it is nearer; `false` by default. */
-  readonly swap?: boolean
+  readonly swap?: boolean | undefined
 }
 
 /**

@@ -25,7 +25,7 @@ function mismatch(op: string, prediction: Tensor, target: Tensor): ShapeError {
 
 export interface BinaryAccuracyOptions {
   /** Predictions above it count as 1; `0.5` by default. Logits want `0`. */
-  readonly threshold?: number
+  readonly threshold?: number | undefined
 }
 
 /**
@@ -55,7 +55,7 @@ export function binaryAccuracy(
 
 export interface CategoricalAccuracyOptions {
   /** The axis of the classes; the last one by default. */
-  readonly dim?: number
+  readonly dim?: number | undefined
 }
 
 /**

@@ -21,30 +21,30 @@ export type Nonlinearity = 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu' 
 
 export interface XavierOptions {
   /** Factor of the standard deviation; `1` by default. */
-  readonly gain?: number
+  readonly gain?: number | undefined
 }
 
 export interface KaimingOptions {
   /** Negative slope of the leaky ReLU that follows; `0` by default. */
-  readonly a?: number
+  readonly a?: number | undefined
   /** `'fanIn'` by default. */
-  readonly mode?: FanMode
+  readonly mode?: FanMode | undefined
   /** `'leakyRelu'` by default. */
-  readonly nonlinearity?: Nonlinearity
+  readonly nonlinearity?: Nonlinearity | undefined
 }
 
 export interface NormalOptions {
   /** `0` by default. */
-  readonly mean?: number
+  readonly mean?: number | undefined
   /** `1` by default. */
-  readonly std?: number
+  readonly std?: number | undefined
 }
 
 export interface TruncatedNormalOptions extends NormalOptions {
   /** Smallest value; `-2` by default. */
-  readonly low?: number
+  readonly low?: number | undefined
   /** Largest value; `2` by default. */
-  readonly high?: number
+  readonly high?: number | undefined
 }
 
 /**

@@ -12,9 +12,9 @@ import { Parameter } from './parameter.js'
 
 export interface LinearOptions {
   /** Whether a bias is added; `true` by default. */
-  readonly bias?: boolean
+  readonly bias?: boolean | undefined
   /** Element type of weight and bias; `'f32'` by default. */
-  readonly dtype?: FloatDType
+  readonly dtype?: FloatDType | undefined
 }
 
 /** The size of a layer, as an integer of at least 1. */

@@ -15,7 +15,7 @@ export type StateDict = Record<string, Tensor>
 /** Options of {@link Module.loadStateDict}. */
 export interface LoadOptions {
   /** Whether missing and unexpected keys are errors; `true` by default. Wrong shapes always are. */
-  readonly strict?: boolean
+  readonly strict?: boolean | undefined
 }
 
 interface Mode {
@@ -233,7 +233,7 @@ export abstract class Module implements Entered {
   registerBuffer<T extends Tensor>(
     name: string,
     tensor: T,
-    options: { readonly persistent?: boolean } = {},
+    options: { readonly persistent?: boolean | undefined } = {},
   ): T {
     if (isTracing())
       throw new TraceError('registerBuffer: called inside a traced function; expected a call before it.')

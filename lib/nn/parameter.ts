@@ -10,12 +10,12 @@ const parameterBrand: unique symbol = Symbol.for('neuroxide.parameter') as never
 
 export interface ParameterOptions {
   /** Whether it is trained; `true` by default. */
-  readonly requiresGrad?: boolean
+  readonly requiresGrad?: boolean | undefined
   /**
    * The axes from the outermost to the innermost in memory; the usual order by default. It is fixed for life, shared
    * by gradient and optimizer state, and shows nowhere but in speed.
    */
-  readonly memoryOrder?: readonly number[]
+  readonly memoryOrder?: readonly number[] | undefined
 }
 
 /**
@@ -35,6 +35,9 @@ export interface ParameterOptions {
  * ```
  */
 export class Parameter<S extends Shape = Shape, D extends FloatDType = FloatDType> extends Tensor<S, D> {
+  /** Tells the compiler that not every tensor is a parameter. */
+  declare readonly [parameterBrand]: true
+
   constructor(source: Tensor<S, D>, options: ParameterOptions = {}) {
     super(internal)
     if (!isTensor(source))

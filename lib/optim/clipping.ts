@@ -8,7 +8,7 @@ import { shown } from '../tensor/create.js'
 
 export interface ClipOptions {
   /** Throws when the norm is NaN or infinite; `false` by default, and not possible inside a jitted function. */
-  readonly errorIfNonfinite?: boolean
+  readonly errorIfNonfinite?: boolean | undefined
 }
 
 function gradients(op: string, parameters: Tensor | Iterable<Tensor>): [Tensor, Tensor][] {

@@ -89,7 +89,7 @@ export interface CompileOptions<M extends readonly Metric[] = readonly Metric[]>
   /** A loss function, or its name in `losses`. */
   readonly loss: LossName | LossFunction
   /** What is measured beside the loss; nothing by default. */
-  readonly metrics?: M
+  readonly metrics?: M | undefined
 }
 
 /** Everything `fit` needs beside data. */

@@ -11,9 +11,9 @@ import { requireOptions } from '../tensor/checks.js'
 
 export interface EvaluateOptions {
   /** Samples per batch; `32` by default. A loader has its own. */
-  readonly batchSize?: number
+  readonly batchSize?: number | undefined
   /** Ends the evaluation early: it rejects with the signal's reason. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 const known = ['batchSize', 'signal']

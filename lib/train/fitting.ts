@@ -30,27 +30,27 @@ export type EpochCallback = (epoch: number, logs: EpochLogs) => unknown
 
 export interface FitOptions {
   /** How often all samples are visited; `1` by default. */
-  readonly epochs?: number
+  readonly epochs?: number | undefined
   /** Samples per batch; `32` by default. A loader has its own. */
-  readonly batchSize?: number
+  readonly batchSize?: number | undefined
   /** Whether each epoch visits the samples in another order; `true` by default. A loader has its own order. */
-  readonly shuffle?: boolean
+  readonly shuffle?: boolean | undefined
   /** Share of the samples, at their end, that is kept from training and measured after each epoch. */
-  readonly validationSplit?: number
+  readonly validationSplit?: number | undefined
   /** Samples that are measured after each epoch. */
-  readonly validationData?: readonly [x: Input, y: Input] | Samples
+  readonly validationData?: readonly [x: Input, y: Input] | Samples | undefined
   /** `0` prints nothing, `1` (default) a progress bar on stderr, `2` a line per epoch. */
-  readonly verbose?: Verbosity
+  readonly verbose?: Verbosity | undefined
   /** Ends the training after the step that is running: `fit` rejects with the signal's reason. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** The number of the first epoch, where a training goes on; `0` by default. `epochs` counts from 0, as in Keras. */
-  readonly initialEpoch?: number
+  readonly initialEpoch?: number | undefined
   /** What the orders and random layers depend on; from the program's own random numbers by default. */
-  readonly seed?: number
+  readonly seed?: number | undefined
   /** One function or several. */
-  readonly onEpochEnd?: EpochCallback | readonly EpochCallback[]
+  readonly onEpochEnd?: EpochCallback | readonly EpochCallback[] | undefined
   /** Where progress goes; `process.stderr` by default. */
-  readonly progressStream?: ProgressStream
+  readonly progressStream?: ProgressStream | undefined
 }
 
 const known = [

@@ -10,9 +10,9 @@ import { requireOptions } from '../tensor/checks.js'
 
 export interface PredictOptions {
   /** Samples per batch; `32` by default. */
-  readonly batchSize?: number
+  readonly batchSize?: number | undefined
   /** Ends the prediction early: it rejects with the signal's reason. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** The outputs of batch after batch. */

@@ -9,11 +9,11 @@ import { requireDType, sizeOf } from '../tensor/create.js'
 
 export interface SummaryOptions {
   /** The shape of one input, without the batch axis; needed for the shapes of outputs. */
-  readonly inputShape?: readonly number[]
+  readonly inputShape?: readonly number[] | undefined
   /** The element type of the input; `'f32'` by default. */
-  readonly dtype?: DType
+  readonly dtype?: DType | undefined
   /** What is called with the text; stdout by default. */
-  readonly print?: (text: string) => void
+  readonly print?: ((text: string) => void) | undefined
 }
 
 interface Row {
