@@ -1,0 +1,217 @@
+import { describe, expect, test, vi } from 'vitest'
+import {
+  type FitOptions,
+  type Tensor,
+  ValueError,
+  arange,
+  losses,
+  nn,
+  optim,
+  randn,
+  tensor,
+  zeros,
+} from 'neuroxide'
+
+const quiet = { verbose: 0 } as const
+
+describe('compile', () => {
+  const net = (): nn.Sequential => new nn.Sequential(new nn.Linear(2, 1))
+
+  test.each<[string, () => unknown]>([
+    ['an unknown optimizer', () => net().compile({ optimizer: 'adm' as 'adam', loss: 'mse' })],
+    ['an unknown loss', () => net().compile({ optimizer: 'adam', loss: 'msee' as 'mse' })],
+    ['no loss', () => net().compile({ optimizer: 'adam', loss: undefined as never })],
+    [
+      'an unknown metric',
+      () => net().compile({ optimizer: 'adam', loss: 'mse', metrics: ['acc' as 'accuracy'] }),
+    ],
+    ['a metric twice', () => net().compile({ optimizer: 'adam', loss: 'mse', metrics: ['mae', 'mae'] })],
+    [
+      'a metric called loss',
+      () =>
+        net().compile({ optimizer: 'adam', loss: 'mse', metrics: [{ name: 'loss', compute: losses.mse }] }),
+    ],
+    [
+      'a metric without a name',
+      () => net().compile({ optimizer: 'adam', loss: 'mse', metrics: [(p: Tensor) => p] }),
+    ],
+    ['an optimizer that is none', () => net().compile({ optimizer: {} as optim.Adam, loss: 'mse' })],
+    ['names of Object.prototype', () => net().compile({ optimizer: 'adam', loss: 'toString' as 'mse' })],
+  ])('%s is refused', (_name, call) => {
+    expect(call).toThrow(ValueError)
+  })
+
+  test.each<[string, FitOptions]>([
+    ['epochs', { epochs: 0 }],
+    ['batchSize', { batchSize: 1.5 }],
+    ['validationSplit of all', { validationSplit: 1 }],
+    ['validationSplit of all but a part of one', { validationSplit: 0.9 }],
+    ['both validations', { validationSplit: 0.5, validationData: { x: zeros([1, 2]), y: zeros([1]) } }],
+    ['a misspelt option', { epoch: 3 } as FitOptions],
+    ['seed', { seed: -1 }],
+  ])('fit refuses %s', async (_name, options) => {
+    const model = net().compile({ optimizer: 'adam', loss: 'mse' })
+    await expect(model.fit(zeros([4, 2]), zeros([4, 1]), options)).rejects.toThrow(ValueError)
+  })
+
+  test('an option that is undefined counts as left out', async () => {
+    const [x, y] = [zeros([4, 2]), zeros([4, 1])]
+    const options = {
+      epochs: undefined,
+      batchSize: undefined,
+      shuffle: undefined,
+      validationSplit: undefined,
+      validationData: undefined,
+      verbose: undefined,
+      signal: undefined,
+      initialEpoch: undefined,
+      seed: undefined,
+      onEpochEnd: undefined,
+      progressStream: { write: () => {} },
+    } satisfies Required<{ readonly [K in keyof FitOptions]: FitOptions[K] | undefined }>
+    const model = net().compile({ optimizer: 'adam', loss: 'mse', metrics: undefined })
+    const history = await model.fit(x, y, options)
+    expect(history.epoch).toEqual([0])
+    expect(history.valLoss).toEqual([])
+    expect((await model.evaluate(x, y, { batchSize: undefined, signal: undefined })).loss).toBeGreaterThan(0)
+    expect((await model.predict(x, { batchSize: undefined, signal: undefined })).shape).toEqual([4, 1])
+    expect(losses.mse(x, x, { reduction: undefined }).item()).toBe(0)
+  })
+
+  test('fit, evaluate and predict say what is missing', async () => {
+    await expect(net().fit(zeros([4, 2]), zeros([4, 1]))).rejects.toThrow(/call compile/)
+    await expect(net().evaluate(zeros([4, 2]), zeros([4, 1]))).rejects.toThrow(/call compile/)
+    const model = net().compile({ optimizer: 'adam', loss: 'mse' })
+    await expect(model.fit(zeros([4, 2]) as never)).rejects.toThrow(/no targets/)
+    await expect(model.fit(zeros([4, 2]), zeros([3, 1]))).rejects.toThrow(
+      expect.objectContaining({ code: 'ERR_SHAPE' }),
+    )
+    await expect(model.fit(zeros([0, 2]), zeros([0, 1]))).rejects.toThrow(/no samples/)
+    await expect(model.fit([])).rejects.toThrow()
+    await expect(model.fit([{ z: 1 }] as never)).rejects.toThrow()
+    await expect(model.predict(zeros([0, 2]))).rejects.toThrow(/no samples/)
+    const noScalar = net().compile({ optimizer: 'adam', loss: (p: Tensor) => p })
+    await expect(noScalar.fit(zeros([4, 2]), zeros([4, 1]), quiet)).rejects.toThrow(/expected one number/)
+    const frozen = net().compile({ optimizer: 'adam', loss: 'mse' })
+    frozen.freeze()
+    await expect(frozen.fit(zeros([4, 2]), zeros([4, 1]), quiet)).rejects.toThrow(/frozen/)
+  })
+
+  test.each<[string, Tensor, Tensor, number]>([
+    [
+      'crossEntropy',
+      tensor([
+        [1, 3, 2],
+        [5, 1, 1],
+      ]),
+      tensor([1, 2], { dtype: 'i32' }),
+      0.5,
+    ],
+    [
+      'crossEntropy',
+      tensor([
+        [1, 3, 2],
+        [5, 1, 1],
+      ]),
+      tensor([
+        [0, 1, 0],
+        [1, 0, 0],
+      ]),
+      1,
+    ],
+    [
+      'sparseCategoricalCrossentropy',
+      tensor([
+        [0.1, 0.9],
+        [0.8, 0.2],
+      ]),
+      tensor([[1], [1]], { dtype: 'i32' }),
+      0.5,
+    ],
+    [
+      'categoricalCrossentropy',
+      tensor([
+        [0.1, 0.9],
+        [0.8, 0.2],
+      ]),
+      tensor([
+        [0, 1],
+        [0, 1],
+      ]),
+      0.5,
+    ],
+    ['binaryCrossentropy', tensor([[0.1], [0.6]]), tensor([0, 1]), 1],
+    ['binaryCrossEntropy', tensor([[0.1], [0.6]]), tensor([[0], [0]]), 0.5],
+    ['binaryCrossEntropyWithLogits', tensor([[0.1], [-0.6]]), tensor([[1], [0]]), 1],
+    ['mse', tensor([[0.1], [0.6]]), tensor([[1], [1]]), 0.5],
+  ])('accuracy with %s', async (loss, prediction, target, wanted) => {
+    const model = new nn.Sequential(new nn.Identity()).compile({
+      optimizer: new optim.SGD([new nn.Parameter(zeros([1]))]),
+      loss: loss as 'mse',
+      metrics: ['accuracy'],
+    })
+    const { accuracy } = await model.evaluate(prediction, target)
+    expect(accuracy).toBeCloseTo(wanted, 6)
+  })
+
+  test('metrics of one’s own are averaged over samples', async () => {
+    const first = (prediction: Tensor): Tensor => prediction.narrow(1, 0, 1)
+    const model = new nn.Sequential(new nn.Identity()).compile({
+      optimizer: new optim.SGD([new nn.Parameter(zeros([1]))]),
+      loss: 'mse',
+      metrics: [first, { name: 'double', compute: (p: Tensor) => p.mean().mul(2) }],
+    })
+    const x = arange(70).to('f32').reshape([70, 1])
+    const result = await model.evaluate(x, x)
+    expect(result.double).toBeCloseTo(69, 3)
+    expect(result['first' as 'double']).toBeCloseTo(34.5, 3)
+  })
+})
+
+describe('predict', () => {
+  test('gives what forward gives, in evaluation mode, for any number of rows', async () => {
+    const model = new nn.Sequential(new nn.Linear(3, 5), new nn.Dropout(0.9))
+    const x = randn([70, 3])
+    const whole = model.eval().forward(x).toArray()
+    model.train()
+    expect((await model.predict(x)).toArray()).toEqual(whole)
+    expect((await model.predict(x, { batchSize: 70 })).toArray()).toEqual(whole)
+    expect(model.training).toBe(true)
+    expect((await model.predict([[1, 2, 3]])).shape).toEqual([1, 5])
+    await expect(model.predict(x, { signal: AbortSignal.abort('no') })).rejects.toBe('no')
+  })
+
+  test('keeps the outputs of all batches, also large ones', async () => {
+    const model = new nn.Sequential(new nn.Identity())
+    const x = randn([64, 4096])
+    expect((await model.predict(x)).sub(x).abs().max().item()).toBe(0)
+  })
+})
+
+describe('summary', () => {
+  test('is a table of layers, shapes and parameters', () => {
+    const model = new nn.Sequential(
+      new nn.Flatten(),
+      new nn.Linear(784, 128),
+      new nn.ReLU(),
+      new nn.Linear(128, 10),
+    )
+    ;(model.at(1) as nn.Linear).freeze()
+    const print = vi.fn<(text: string) => void>()
+    const text = model.summary({ inputShape: [28, 28], print })
+    expect(print).toHaveBeenCalledWith(text)
+    expect(text).toMatchInlineSnapshot(`
+      "Sequential
+      ─────────────────────────────────────────
+      Layer                Output    Parameters
+      ─────────────────────────────────────────
+      0: Flatten(1, -1)    [?, 784]           0
+      1: Linear(784, 128)  [?, 128]     100,480
+      2: ReLU()            [?, 128]           0
+      3: Linear(128, 10)   [?, 10]        1,290
+      ─────────────────────────────────────────
+      Parameters: 101,770 (1,290 trained, 100,480 frozen)"
+    `)
+    expect(model.summary({ print: () => {} })).toContain('?')
+  })
+})
