@@ -56,10 +56,13 @@ impl Index {
             Some(at) => {
                 // SAFETY: `at` is the position of an element.
                 let value = unsafe { *index.get().add(at) };
+                let expected = match self.size {
+                    0 => "none, as the axis has size 0".to_owned(),
+                    size => format!("0 to {}", size - 1),
+                };
                 Err(Error::Index(format!(
-                    "index {value} at position {} is out of range for an axis of size {}",
-                    position(&self.shape, at),
-                    self.size
+                    "index {value} at position {}; expected {expected}",
+                    position(&self.shape, at)
                 )))
             }
         }
