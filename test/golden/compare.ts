@@ -63,7 +63,12 @@ export function drift(what: string, ours: ArrayLike<number>, reference: ArrayLik
 }
 
 /** The same for the weights after a training, which are compared tensor by tensor. */
-export function weightDrift(what: string, ours: Tensor, reference: Stored): string | null {
+export function weightDrift(
+  what: string,
+  ours: Tensor,
+  reference: Stored,
+  share: number = TRAINING,
+): string | null {
   if (ours.shape.join() !== reference.shape.join())
     return `${what} has shape [${ours.shape.join(', ')}], expected [${reference.shape.join(', ')}]`
   const values = ours.toTypedArray()
@@ -74,9 +79,9 @@ export function weightDrift(what: string, ours: Tensor, reference: Stored): stri
     difference = Math.max(difference, Math.abs(a - b))
     scale = Math.max(scale, Math.abs(b))
   }
-  return difference <= TRAINING * scale
+  return difference <= share * scale
     ? null
-    : `${what} is off by ${difference}, expected at most ${TRAINING * scale}`
+    : `${what} is off by ${difference}, expected at most ${share * scale}`
 }
 
 /** The first of several reasons. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { nn, optim, type LossName, type MetricName, type Tensor } from 'neuroxide'
-import { drift, first, weightDrift } from './compare.js'
+import { TRAINING, drift, first, weightDrift } from './compare.js'
 import type { Report } from './report.js'
 import { Safetensors } from './safetensors.js'
 
@@ -61,7 +61,7 @@ const optimizers: Readonly<Record<string, Make>> = {
  * Keras adds Adam's epsilon before it corrects the bias of the second moment, PyTorch and we after. These runs have
  * gradients near epsilon, so that their first steps differ by more than the tolerance.
  */
-const needKerasEpsilon: ReadonlySet<string> = new Set(['onehot', 'regression'])
+export const needKerasEpsilon: ReadonlySet<string> = new Set(['onehot', 'regression'])
 
 /** Whether a run uses nothing that we lack. */
 function expressible(name: string, run: KerasRun): boolean {
@@ -77,18 +77,25 @@ function expressible(name: string, run: KerasRun): boolean {
   )
 }
 
+function recorded(dir: string, name: string): KerasRun {
+  return JSON.parse(readFileSync(join(dir, `${name}.json`), 'utf8')) as KerasRun
+}
+
 /** Runs `keras/<name>.json` through `compile`, `fit`, `evaluate` and `predict`. */
 export async function runKeras(dir: string, name: string, report: Report): Promise<void> {
-  const run = JSON.parse(readFileSync(join(dir, `${name}.json`), 'utf8')) as KerasRun
+  const run = recorded(dir, name)
   const id = `keras/${name}`
   if (!expressible(name, run)) {
     report.lacks(id)
     return
   }
-  await report.runAsync(id, id, () => fitted(run, new Safetensors(join(dir, `${name}.safetensors`))))
+  await report.runAsync(id, id, () => kerasDrift(dir, name))
 }
 
-async function fitted(run: KerasRun, file: Safetensors): Promise<string | null> {
+/** Why a run differs from Keras's, whose weights and predictions may be off by a share; null where it does not. */
+export async function kerasDrift(dir: string, name: string, share = TRAINING): Promise<string | null> {
+  const run = recorded(dir, name)
+  const file = new Safetensors(join(dir, `${name}.safetensors`))
   const [x, y] = [file.tensor('x'), file.tensor('y')]
   const { model, weights } = built(run, file)
   const { batch_size, epochs, validation_split, shuffle } = run.fit
@@ -110,8 +117,8 @@ async function fitted(run: KerasRun, file: Safetensors): Promise<string | null> 
     ...Object.entries(run.evaluate).map(([key, value]) =>
       drift(`evaluate.${key}`, [measured[key] ?? NaN], [value]),
     ),
-    ...final.map((weight, i) => weightDrift(`final.${i}`, weight, file.stored(`final.${i}`))),
-    weightDrift('prediction', prediction, file.stored('prediction')),
+    ...final.map((weight, i) => weightDrift(`final.${i}`, weight, file.stored(`final.${i}`), share)),
+    weightDrift('prediction', prediction, file.stored('prediction'), share),
   ])
 }
 

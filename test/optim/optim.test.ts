@@ -1,11 +1,9 @@
-import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import {
   type Tensor,
   TraceError,
   ValueError,
   jit,
-  losses,
   manualSeed,
   nn,
   ones,
@@ -14,67 +12,8 @@ import {
   tensor,
   zeros,
 } from 'neuroxide'
-import { distance, golden } from '../train/safetensors.js'
 
-interface Case {
-  readonly case: string
-  readonly optimizer: string
-  readonly kwargs: Readonly<Record<string, unknown>>
-}
-
-type AnyClass = new (params: nn.Parameter[], options: Record<string, unknown>) => optim.Optimizer
-const classes: Record<string, AnyClass> = {
-  SGD: optim.SGD as unknown as AnyClass,
-  Adam: optim.Adam as unknown as AnyClass,
-  AdamW: optim.AdamW as unknown as AnyClass,
-  RMSprop: optim.RMSprop as unknown as AnyClass,
-  Adagrad: optim.Adagrad as unknown as AnyClass,
-}
-const camel = (name: string): string =>
-  name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
-const cases = (
-  JSON.parse(readFileSync(new URL('../golden/optim.json', import.meta.url), 'utf8')) as Case[]
-).filter(({ optimizer }) => optimizer in classes)
-const file = golden('optim')
-
-/** 20 steps of the golden problem, and the losses before each. */
-function trained({ optimizer: kind, kwargs }: Case, jitted: boolean): [loss: number[], weights: Tensor[]] {
-  const [x, y] = [file('x'), file('y')]
-  const weights = [0, 1, 2, 3].map((i) => new nn.Parameter(file(`w${i}`) as Tensor<number[], 'f32'>))
-  const [w0, w1, w2, w3] = weights as [nn.Parameter, nn.Parameter, nn.Parameter, nn.Parameter]
-  const options = Object.fromEntries(Object.entries(kwargs).map(([key, value]) => [camel(key), value]))
-  const optimizer = new (classes[kind] as AnyClass)(weights, options)
-  const step = (): Tensor => {
-    const hidden = x.matmul(w0.transpose(0, 1)).add(w1).tanh()
-    const loss = losses.mse(hidden.matmul(w2.transpose(0, 1)).add(w3), y)
-    optimizer.zeroGrad()
-    loss.backward()
-    optimizer.step()
-    return loss
-  }
-  const run = jitted ? jit(step) : step
-  const curve = Array.from({ length: 20 }, () => Number(run().item()))
-  return [curve, weights]
-}
-
-describe('equal to PyTorch step by step', () => {
-  test('every case of the five optimizers is run', () => {
-    expect(cases).toHaveLength(18)
-  })
-
-  test.each(cases.map((entry) => [entry.case, entry] as const))('%s', (name, entry) => {
-    const [curve, weights] = trained(entry, false)
-    const expected = file(`${name}/loss`).toTypedArray()
-    for (const [i, loss] of curve.entries())
-      expect(Math.abs(loss / (expected[i] ?? 0) - 1)).toBeLessThan(1e-4)
-    for (const [i, weight] of weights.entries()) {
-      expect(distance(weight, file(`${name}/w${i}`))).toBeLessThan(1e-4)
-    }
-    const [jitted, same] = trained(entry, true)
-    expect(jitted).toEqual(curve)
-    expect(same.map((weight) => weight.toArray())).toEqual(weights.map((weight) => weight.toArray()))
-  })
-})
+// That steps equal PyTorch's is tested in `test/golden`.
 
 const parameter = (values: number[] = [1, 2]): nn.Parameter =>
   new nn.Parameter(tensor(values)) as nn.Parameter
