@@ -1,6 +1,6 @@
 // Every op as a function; `F` in the public interface.
+export * from './functional/elementwise.generated.js'
 export * from './functional/elementwise.js'
-export * from './functional/arithmetic.js'
 export * from './functional/activation.js'
 export * from './functional/reduction.js'
 export * from './functional/product.js'

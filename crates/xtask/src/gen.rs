@@ -1,5 +1,7 @@
 //! Files made from the op table. They are committed, so that a reader finds them, and checked, so that they never drift.
 
+mod elementwise;
+
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
@@ -21,6 +23,16 @@ fn files() -> Vec<Generated> {
     vec![
         Generated { path: "lib/ops.generated.ts", from: "crates/core/src/ops", body: typescript(&API) },
         Generated { path: "docs/ops.md", from: "crates/core/src/ops", body: reference(&API) },
+        Generated {
+            path: "lib/tensor/elementwise.generated.ts",
+            from: "crates/core/src/ops/table.rs",
+            body: elementwise::methods(),
+        },
+        Generated {
+            path: "lib/functional/elementwise.generated.ts",
+            from: "crates/core/src/ops/table.rs",
+            body: elementwise::functions(),
+        },
     ]
 }
 

@@ -226,10 +226,12 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        let divides = matches!(op, BinaryOp::FloorDiv | BinaryOp::Remainder | BinaryOp::Fmod);
         let x = self.typed(a, dtype)?;
-        let y =
-            if divides && !dtype.is_float() { self.divisor(op, b, dtype)? } else { self.typed(b, dtype)? };
+        let y = if op.refuses_zero() && !dtype.is_float() {
+            self.divisor(op, b, dtype)?
+        } else {
+            self.typed(b, dtype)?
+        };
         let x = self.stretch(x, &shape)?;
         let y = self.stretch(y, &shape)?;
         self.push(Op::Binary(op), &[x, y])

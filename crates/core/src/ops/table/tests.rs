@@ -39,6 +39,22 @@ fn differentiable_ops_have_a_domain_and_the_others_return_bool() {
 }
 
 #[test]
+fn an_example_begins_with_a_tensor_and_says_what_is_printed() {
+    let unary = UnaryOp::ALL.iter().map(|op| (op.name(), op.example()));
+    for (name, example) in unary.chain(BinaryOp::ALL.iter().map(|op| (op.name(), op.example()))) {
+        assert!(example.operands[0].starts_with('['), "{name}");
+        assert!(example.prints.starts_with("[ ") && example.prints.ends_with(" ]"), "{name}");
+    }
+}
+
+#[test]
+fn whole_quotients_and_remainders_refuse_zero() {
+    let refusing: Vec<&str> =
+        BinaryOp::ALL.iter().filter(|op| op.refuses_zero()).map(|op| op.name()).collect();
+    assert_eq!(refusing, ["floorDiv", "remainder", "fmod"]);
+}
+
+#[test]
 fn names_are_unique() {
     let mut names: Vec<&str> =
         UnaryOp::ALL.iter().map(|op| op.name()).chain(BinaryOp::ALL.iter().map(|op| op.name())).collect();
