@@ -419,7 +419,13 @@ function withGradients<T>(on: boolean, fn: () => T): T {
  */
 export function noGrad<T>(fn: () => T): T {
   requireFunction('noGrad', fn)
-  return withGradients(false, fn)
+  const result = withGradients(false, fn)
+  if (result instanceof Promise)
+    throw located(
+      ValueError,
+      'noGrad: the function returned a Promise; expected a synchronous function. What it does later would have gradients.',
+    )
+  return result
 }
 
 /**

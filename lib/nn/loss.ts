@@ -9,16 +9,17 @@ import {
   klDivOptions,
   nllOptions,
 } from '../losses/classification.js'
-import { requireLossOptions } from '../losses/input.js'
+import { reductionCode, requireLossOptions, type Reduction } from '../losses/input.js'
 import { huberOptions, smoothL1Options } from '../losses/regression.js'
 
 /** A loss with its options, as a module: for those who keep it in a field, as is usual in PyTorch. */
-abstract class Loss<O extends object> extends Module {
+abstract class Loss<O extends { readonly reduction?: Reduction | 'batchMean' | undefined }> extends Module {
   readonly options: Readonly<O>
 
   constructor(name: string, options: O, known: readonly string[] = []) {
     super()
     requireLossOptions(`nn.${name}`, options, known)
+    reductionCode(`nn.${name}`, options.reduction, name === 'KLDivLoss' ? 4 : 3)
     this.options = options
   }
 }

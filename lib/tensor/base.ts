@@ -176,7 +176,7 @@ export function setFlag(tensor: TensorBase, flag: number, on: boolean): void {
 /** Takes the handle away from a tensor and returns it, {@link DEAD} if there was none. */
 export function detachHandle(tensor: TensorBase): Handle {
   const handle = access.handle(tensor)
-  access.set(tensor, DEAD, 0, 0, tensor.shape)
+  access.set(tensor, DEAD, dtypes.indexOf(tensor.dtype), 0, tensor.shape)
   return handle
 }
 

@@ -1,0 +1,96 @@
+/** What no argument can be wrong of, with the reason; everything else has a row. */
+const reasons: readonly { readonly reason: string; readonly names: readonly string[] }[] = [
+  {
+    reason: 'errors are made with any message',
+    names: [
+      'new AnomalyError',
+      'new BusyError',
+      'new DTypeError',
+      'new DeviceError',
+      'new DisposedError',
+      'new GradError',
+      'new IndexError',
+      'new InternalError',
+      'new LossInputError',
+      'new ShapeError',
+      'new TensorError',
+      'new TraceError',
+      'new ValueError',
+      'new nn.StateDictError',
+      'new optim.OptimizerStateError',
+    ],
+  },
+  { reason: 'predicates take anything', names: ['isTensor', 'nn.isModule', 'nn.isParameter'] },
+  {
+    reason: 'they take nothing and read what always is',
+    names: ['memory', 'deviceInfo', 'rngState', 'isGradEnabled'],
+  },
+  {
+    reason: 'layers without options',
+    names: ['new nn.ReLU', 'new nn.SiLU', 'new nn.Sigmoid', 'new nn.Tanh', 'new nn.Identity'],
+  },
+  {
+    reason: 'tensors that are gone can be disposed of again, and shown',
+    names: ['dispose', 'toString', '[Symbol.dispose]', '[nodejs.util.inspect.custom]'].map(
+      (name) => `Tensor#${name}`,
+    ),
+  },
+  {
+    reason: 'they take nothing and list what a module holds',
+    names: [
+      'namedChildren',
+      'children',
+      'namedModules',
+      'modules',
+      'namedParameters',
+      'parameters',
+      'namedBuffers',
+      'buffers',
+      'ownBuffers',
+      'stateDict',
+      'toString',
+      '[members]',
+      '[nodejs.util.inspect.custom]',
+    ].map((name) => `nn.Module#${name}`),
+  },
+  {
+    reason: 'they take nothing and list what a container holds',
+    names: [
+      'nn.ModuleList#[members]',
+      'nn.ModuleDict#[members]',
+      'nn.Sequential#[members]',
+      'nn.ModuleList#[Symbol.iterator]',
+      'nn.ModuleDict#[Symbol.iterator]',
+      'nn.Sequential#[Symbol.iterator]',
+      'nn.ModuleDict#keys',
+    ],
+  },
+  {
+    reason: 'any key may be asked for',
+    names: ['nn.ModuleDict#get', 'nn.ModuleDict#has', 'nn.ModuleDict#delete'],
+  },
+  {
+    reason: 'they take nothing and work on what is held',
+    names: [
+      'nn.Linear#resetParameters',
+      'optim.Optimizer#step',
+      'optim.Optimizer#parameters',
+      'optim.Optimizer#stateDict',
+    ],
+  },
+  {
+    reason: 'the constructor calls it, with what it has checked',
+    names: ['optim.Optimizer#check', 'optim.SGD#check'],
+  },
+  {
+    reason: 'only stateDict calls it',
+    names: ['SGD', 'Adam', 'AdamW', 'RMSprop', 'Adagrad'].map((name) => `optim.${name}#stateNames`),
+  },
+]
+
+export const excepted: readonly string[] = reasons.flatMap(({ names }) => names)
+
+/** Every layer has one, which takes nothing and prints its own sizes. */
+export function isDescription(name: string): boolean {
+  return name.endsWith('#describe')
+}
