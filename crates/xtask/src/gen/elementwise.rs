@@ -108,15 +108,6 @@ fn literal(operand: &str) -> String {
     if operand.starts_with('[') { format!("tensor({operand})") } else { operand.to_string() }
 }
 
-/// A documentation comment, indented by `margin`.
-fn comment(text: &mut String, margin: &str, lines: &[String]) {
-    line(text, &format!("{margin}/**"));
-    for content in lines {
-        line(text, format!("{margin} * {content}").trim_end());
-    }
-    line(text, &format!("{margin} */"));
-}
-
 const METHODS: &str = "\
 import { Code } from '../ops.generated.js'
 import type { Tensor } from '../tensor.js'
@@ -197,14 +188,13 @@ fn function_of_one(entry: &Entry) -> String {
         errors.push("ValueError where `x` cannot become a tensor".to_string());
     }
     let params = ["x - a tensor or what becomes one"];
-    let mut text = documented(entry, &params, what, &errors);
-    text.push_str(&format!(
-        "export function {name}<const X extends TensorLike>(x: X): {result}<X> {{
+    let comment = documented(entry, &params, what, &errors);
+    format!(
+        "{comment}export function {name}<const X extends TensorLike>(x: X): {result}<X> {{
   return asTensor(x, '{name}').{name}() as {result}<X>
 }}
 "
-    ));
-    text
+    )
 }
 
 fn function_of_two(entry: &Entry) -> String {
@@ -220,14 +210,13 @@ fn function_of_two(entry: &Entry) -> String {
         "a - the first operand, a tensor or what becomes one",
         "b - the second operand; numbers adapt to the element type of the other",
     ];
-    let mut text = documented(entry, &params, what, &errors);
-    text.push_str(&format!(
-        "export function {name}<const A extends TensorLike, const B extends TensorLike>(a: A, b: B): {result}<A, B> {{
+    let comment = documented(entry, &params, what, &errors);
+    format!(
+        "{comment}export function {name}<const A extends TensorLike, const B extends TensorLike>(a: A, b: B): {result}<A, B> {{
   return binary(Code.{name}, '{name}', a, b) as Tensor as {result}<A, B>
 }}
 "
-    ));
-    text
+    )
 }
 
 /// The comment of a function.
@@ -240,8 +229,11 @@ fn documented(entry: &Entry, params: &[&str], returns: &str, errors: &[String]) 
     lines.extend(["@example".to_string(), "```ts".to_string()]);
     lines.extend(entry.program());
     lines.push("```".to_string());
-    let mut text = String::new();
-    comment(&mut text, "", &lines);
+    let mut text = String::from("/**\n");
+    for content in lines {
+        line(&mut text, format!(" * {content}").trim_end());
+    }
+    text.push_str(" */\n");
     text
 }
 
