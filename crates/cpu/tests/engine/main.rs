@@ -5,7 +5,10 @@
 
 mod anomalies;
 mod bits;
+mod composites;
 mod edges;
+mod fuzz;
+mod gradcheck;
 mod invariants;
 mod jobs;
 mod support;

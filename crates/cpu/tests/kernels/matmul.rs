@@ -1,8 +1,6 @@
 //! Matrix products against a scalar chain of fused multiply-adds, to the bit.
 
-mod common;
-
-use common::{Item, Noise, Tensor, assert_same, everywhere};
+use crate::common::{Item, Noise, Tensor, assert_same, everywhere};
 use neuroxide_core::plan::{Epilogue, Kernel, SUM_CHUNK};
 use neuroxide_core::shape::View;
 

@@ -1,8 +1,6 @@
 //! The late-queue backend is late.
 
-mod common;
-
-use common::{Tensor, step};
+use crate::common::{Tensor, step};
 use neuroxide_core::backend::{Backend, Binding, Run};
 use neuroxide_core::dtype::DType;
 use neuroxide_core::plan::{Kernel, Plan};

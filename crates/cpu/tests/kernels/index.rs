@@ -1,8 +1,6 @@
 //! Indexed reads and writes, checks, random numbers and softmax.
 
-mod common;
-
-use common::{Item, Noise, Tensor, With, assert_same, error_everywhere, everywhere, everywhere_with};
+use crate::common::{Item, Noise, Tensor, With, assert_same, error_everywhere, everywhere, everywhere_with};
 use neuroxide_core::dtype::DType;
 use neuroxide_core::op::{Composite, Random};
 use neuroxide_core::plan::Kernel;

@@ -1,8 +1,6 @@
 //! The elementwise kernel against the table's scalar functions.
 
-mod common;
-
-use common::{Item, Noise, Tensor, With, assert_same, everywhere, everywhere_with, layouts};
+use crate::common::{Item, Noise, Tensor, With, assert_same, everywhere, everywhere_with, layouts};
 use neuroxide_core::dtype::DType;
 use neuroxide_core::ops::table::{BinaryFn, BinaryOp, UnaryFn, UnaryOp};
 use neuroxide_core::plan::{Expr, Instr, Kernel};

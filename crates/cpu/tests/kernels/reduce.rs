@@ -1,8 +1,6 @@
 //! Copies, reductions and extremes against plain loops.
 
-mod common;
-
-use common::{Item, Noise, Tensor, assert_same, error_everywhere, everywhere, layouts, same};
+use crate::common::{Item, Noise, Tensor, assert_same, error_everywhere, everywhere, layouts, same};
 use neuroxide_core::dtype::DType;
 use neuroxide_core::op::{ArgOp, ReduceOp};
 use neuroxide_core::plan::{Cut, Kernel, SUM_CHUNK};

@@ -1,8 +1,6 @@
 //! Outs that are the very same memory as an in, and operands within an arena.
 
-mod common;
-
-use common::{Item, Noise, backends, step};
+use crate::common::{Item, Noise, backends, step};
 use neuroxide_core::backend::{Binding, Run};
 use neuroxide_core::dtype::DType;
 use neuroxide_core::ops::table::BinaryOp;
@@ -69,7 +67,7 @@ fn updates_in_place_read_before_they_write() {
 
 #[test]
 fn bindings_that_are_too_small_are_told() {
-    let tensor = common::Tensor::new(&[1f32; 8], &[8]);
+    let tensor = crate::common::Tensor::new(&[1f32; 8], &[8]);
     let step = step(Kernel::Copy, std::slice::from_ref(&tensor), std::slice::from_ref(&tensor));
     for (_, backend) in backends() {
         let executable = backend
@@ -93,8 +91,8 @@ fn bindings_that_are_too_small_are_told() {
 
 #[test]
 fn broken_plans_are_refused() {
-    let float = common::Tensor::new(&[1f32; 8], &[8]);
-    let int = common::Tensor::new(&[1i32; 8], &[8]);
+    let float = crate::common::Tensor::new(&[1f32; 8], &[8]);
+    let int = crate::common::Tensor::new(&[1i32; 8], &[8]);
     let mut below = float.clone();
     below.view.strides[0] = -1;
     let add = Expr {

@@ -1,5 +1,6 @@
 //! Replay of a prepared plan allocates nothing.
 
+#[path = "../kernels/common.rs"]
 mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};

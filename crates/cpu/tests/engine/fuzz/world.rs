@@ -1,0 +1,271 @@
+//! What surrounds a random step function: parameters, buffers, views, optimizers, arguments.
+
+use neuroxide_core::composite::optimizer::OptimizerKind;
+use neuroxide_core::dtype::DType;
+use neuroxide_core::engine::{Engine, Handle, OptimizerId, OptimizerSpec};
+use neuroxide_core::rng;
+
+use crate::support::*;
+
+/// Choices that are a function of a seed, a stream and how many were made before.
+pub struct Dice {
+    key: u64,
+    at: u64,
+}
+
+impl Dice {
+    pub fn new(seed: u64, stream: u64) -> Self {
+        Self {
+            key: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ stream.wrapping_mul(0xd1b5_4a32_d192_ed03),
+            at: 0,
+        }
+    }
+
+    pub fn next(&mut self) -> u32 {
+        self.at += 1;
+        rng::philox(self.key, self.at)[0]
+    }
+
+    pub fn below(&mut self, n: usize) -> usize {
+        (u64::from(self.next()) * n as u64 >> 32) as usize
+    }
+
+    pub fn percent(&mut self, p: usize) -> bool {
+        self.below(100) < p
+    }
+
+    pub fn pick<T: Copy>(&mut self, items: &[T]) -> T {
+        items[self.below(items.len())]
+    }
+}
+
+/// Sizes around tiles, primes, one and none.
+const SIZES: [usize; 17] = [1, 2, 3, 4, 5, 7, 8, 9, 13, 15, 16, 17, 31, 32, 33, 64, 65];
+/// No tensor that a step works on is larger.
+pub const LARGEST: usize = 6000;
+
+pub fn numel(shape: &[usize]) -> usize {
+    shape.iter().product()
+}
+
+pub fn is_float(dtype: DType) -> bool {
+    matches!(dtype, DType::F32 | DType::F64)
+}
+
+/// How a case runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Mode {
+    pub late: bool,
+    pub eager_threads: usize,
+    pub traced_threads: usize,
+    pub keep_grads: bool,
+    pub verify: bool,
+    pub anomaly: bool,
+    /// Indices may be out of range and divisors zero.
+    pub hostile: bool,
+    pub steps: usize,
+}
+
+impl Mode {
+    pub fn of(seed: u64) -> Self {
+        let mut d = Dice::new(seed, 1);
+        let late = d.percent(25);
+        let hostile = !late && d.percent(12);
+        Self {
+            late,
+            eager_threads: d.pick(&[1, 1, 3]),
+            traced_threads: d.pick(&[1, 3, 3]),
+            keep_grads: d.percent(65),
+            verify: !hostile && d.percent(20),
+            anomaly: !late && !hostile && d.percent(6),
+            hostile,
+            steps: 2 + d.below(26),
+        }
+    }
+}
+
+/// The surroundings of a step function in one engine.
+pub struct World {
+    pub dims: [usize; 4],
+    pub params: Vec<Handle>,
+    pub buffers: Vec<Handle>,
+    /// Detached views of parameters and buffers, made before.
+    pub views: Vec<Handle>,
+    pub optimizers: Vec<(OptimizerId, Vec<usize>, OptimizerKind)>,
+    pub args: Vec<Handle>,
+}
+
+pub fn shape(d: &mut Dice, dims: &[usize; 4], most: usize) -> Vec<usize> {
+    loop {
+        let rank = d.pick(&[0, 1, 1, 2, 2, 2, 3, 3, 4]);
+        let out: Vec<usize> = (0..rank).map(|_| if d.percent(15) { 1 } else { d.pick(dims) }).collect();
+        if numel(&out) <= most {
+            return out;
+        }
+    }
+}
+
+/// Row-major bytes of small values.
+pub fn content(d: &mut Dice, dtype: DType, shape: &[usize]) -> Vec<u8> {
+    let n = numel(shape);
+    let seed = u64::from(d.next());
+    let noise = noise(n, seed);
+    match dtype {
+        DType::F32 => noise.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        DType::F64 => noise.iter().flat_map(|&v| (f64::from(v) * 1.000_000_1).to_le_bytes()).collect(),
+        DType::I32 => noise.iter().flat_map(|v| ((v * 20.0) as i32).to_le_bytes()).collect(),
+        DType::U8 => noise.iter().map(|v| (v.abs() * 9.0) as u8).collect(),
+        DType::Bool => noise.iter().map(|&v| u8::from(v > 0.0)).collect(),
+    }
+}
+
+fn hypers(d: &mut Dice, kind: OptimizerKind) -> Vec<f64> {
+    let mut out = kind.defaults().to_vec();
+    let names = kind.hypers();
+    let mut set = |name: &str, value: f64| {
+        if let Some(at) = names.iter().position(|h| h.name == name) {
+            out[at] = value;
+        }
+    };
+    set("lr", d.pick(&[0.1, 0.01, 0.03]));
+    set("weightDecay", d.pick(&[0.0, 0.1]));
+    set("maximize", d.pick(&[0.0, 0.0, 1.0]));
+    set("amsgrad", d.pick(&[0.0, 1.0]));
+    set("centered", d.pick(&[0.0, 1.0]));
+    set("lrDecay", d.pick(&[0.0, 0.1]));
+    match d.below(4) {
+        0 => set("momentum", 0.9),
+        1 => {
+            set("momentum", 0.5);
+            set("dampening", 0.25);
+        }
+        2 => {
+            set("momentum", 0.5);
+            set("nesterov", 1.0);
+        }
+        _ => {}
+    }
+    out
+}
+
+impl World {
+    pub fn new(e: &mut Engine, seed: u64) -> Self {
+        let mut d = Dice::new(seed, 2);
+        e.seed(seed);
+        let mut dims = [0; 4].map(|_| d.pick(&SIZES));
+        if d.percent(5) {
+            dims[3] = 0;
+        }
+        let mut world =
+            Self { dims, params: vec![], buffers: vec![], views: vec![], optimizers: vec![], args: vec![] };
+        for _ in 0..1 + d.below(4) {
+            let dtype = d.pick(&[DType::F32, DType::F32, DType::F32, DType::F64]);
+            let shape = shape(&mut d, &dims, 2500);
+            let bytes = content(&mut d, dtype, &shape);
+            let source = e.create(dtype, &shape, &bytes).unwrap();
+            let mut order: Vec<usize> = (0..shape.len()).collect();
+            if d.percent(50) {
+                order.reverse();
+            }
+            world.params.push(e.parameter(source, &order).unwrap());
+            e.release(source);
+        }
+        for _ in 0..1 + d.below(4) {
+            let dtype = d.pick(&[DType::F32, DType::F32, DType::F64, DType::I32, DType::U8, DType::Bool]);
+            let made = world.tensor(e, &mut d, dtype);
+            world.buffers.push(made);
+        }
+        for _ in 0..1 + d.below(3) {
+            let dtype = d.pick(&[DType::F32, DType::F32, DType::F32, DType::I32, DType::F64]);
+            let made = world.tensor(e, &mut d, dtype);
+            world.args.push(made);
+        }
+        world.outer_views(e, &mut d);
+        world.make_optimizers(e, &mut d);
+        world
+    }
+
+    fn tensor(&self, e: &mut Engine, d: &mut Dice, dtype: DType) -> Handle {
+        let shape = shape(d, &self.dims, 2500);
+        let bytes = content(d, dtype, &shape);
+        e.create(dtype, &shape, &bytes).unwrap()
+    }
+
+    fn outer_views(&mut self, e: &mut Engine, d: &mut Dice) {
+        for _ in 0..d.below(3) {
+            let all: Vec<Handle> = self.params.iter().chain(&self.buffers).copied().collect();
+            let of = d.pick(&all);
+            let base = op(e, "detach", &[of], &[]);
+            let rank = e.info(base).unwrap().ty.shape.len();
+            let view = if rank == 0 {
+                op(e, "unsqueeze", &[base], &[0.0])
+            } else {
+                let dim = d.below(rank) as f64;
+                match d.below(3) {
+                    0 => op(e, "flip", &[base], &[1.0, dim]),
+                    1 => op(e, "slice", &[base], &[dim, f64::NAN, f64::NAN, d.pick(&[-1.0, 2.0, -2.0])]),
+                    _ => op(e, "transpose", &[base], &[dim, 0.0]),
+                }
+            };
+            e.release(base);
+            self.views.push(view);
+        }
+    }
+
+    fn make_optimizers(&mut self, e: &mut Engine, d: &mut Dice) {
+        for _ in 0..d.below(3) {
+            let kind = d.pick(&OptimizerKind::ALL);
+            let mut members: Vec<usize> = (0..self.params.len()).filter(|_| d.percent(70)).collect();
+            if members.is_empty() {
+                members.push(0);
+            }
+            let groups = vec![hypers(d, kind), hypers(d, kind)];
+            let group_of = members.iter().map(|_| d.below(2)).collect();
+            let params = members.iter().map(|&at| self.params[at]).collect();
+            let id = e.optimizer_create(OptimizerSpec { kind, groups, params, group_of }).unwrap();
+            self.optimizers.push((id, members, kind));
+        }
+    }
+
+    /// What happens outside between two calls of the step.
+    pub fn between(&self, e: &mut Engine, seed: u64, call: usize) {
+        let mut d = Dice::new(seed, 100 + call as u64);
+        if let Some(&(id, ..)) = self.optimizers.first()
+            && d.percent(30)
+        {
+            e.optimizer_hyper(id, 0, 0, Some(d.pick(&[0.2, 0.05]))).unwrap();
+        }
+        if d.percent(20) {
+            e.zero_grad(&self.params).unwrap();
+        }
+        if d.percent(20) {
+            let of = d.pick(&self.params);
+            let on = e.info(of).unwrap().requires_grad;
+            e.set_requires_grad(of, !on).unwrap();
+        }
+        if d.percent(30) {
+            let of = d.pick(&self.buffers);
+            self.refill(e, &mut d, of);
+        }
+        for &arg in &self.args {
+            self.refill(e, &mut d, arg);
+        }
+    }
+
+    fn refill(&self, e: &mut Engine, d: &mut Dice, of: Handle) {
+        let ty = e.info(of).unwrap().ty;
+        let bytes = content(d, ty.dtype, &ty.shape);
+        let new = e.create(ty.dtype, &ty.shape, &bytes).unwrap();
+        e.assign(of, new).unwrap();
+        e.release(new);
+    }
+
+    pub fn release(self, e: &mut Engine) {
+        for handle in [self.params, self.buffers, self.views, self.args].concat() {
+            e.release(handle);
+        }
+        for (id, ..) in self.optimizers {
+            e.optimizer_free(id);
+        }
+    }
+}
