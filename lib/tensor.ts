@@ -1,4 +1,4 @@
-import { inspect } from 'node:util'
+/// <reference lib="esnext.disposable" preserve="true" />
 import { GradError, ShapeError, TraceError, ValueError } from './errors.js'
 import { modeChanged, readGuard } from './tensor/guards.js'
 import { Flag, Io, NONE, io, isTracing, native, type Handle } from './native.js'
@@ -36,6 +36,9 @@ import type {
   TensorLike,
   TypedArrayOf,
 } from './types.js'
+
+// The key by which Node's console asks for text, without Node's types: users may not have them installed.
+const inspectCustom: unique symbol = Symbol.for('nodejs.util.inspect.custom')
 
 /**
  * An array of numbers of one element type, which computes in Rust and can be differentiated.
@@ -217,7 +220,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> extends Vi
     return formatted(this)
   }
 
-  [inspect.custom](): string {
+  [inspectCustom](): string {
     return formatted(this)
   }
 
