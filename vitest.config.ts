@@ -53,6 +53,15 @@ export default defineConfig({
           sequence: { groupOrder: 3 },
         },
       },
+      {
+        extends: true,
+        test: {
+          name: 'bench',
+          include: [],
+          benchmark: { include: ['bench/*.bench.ts'] },
+          maxWorkers: 1,
+        },
+      },
     ],
     // An addon that crashes takes its own process down, not the run.
     pool: 'forks',

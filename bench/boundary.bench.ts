@@ -1,0 +1,78 @@
+// What crossing from JavaScript costs, with tensors so small that the kernels cost nothing. Each row does a thing a
+// thousand times: its mean in milliseconds is the cost of one in microseconds.
+import { noGrad, tensor, zeros } from 'neuroxide'
+import { bench, describe } from 'vitest'
+import { loadAddon } from '../test/boundary/addon.js'
+import { counted } from './model.js'
+
+const TIMES = 1000
+
+function repeated(body: () => unknown): () => void {
+  return () => {
+    for (let i = 0; i < TIMES; i += 1) body()
+  }
+}
+
+const alive = loadAddon()['alive']!
+const x = tensor([1, 2])
+const y = tensor([3, 4])
+const w = tensor([3, 4], { requiresGrad: true })
+const values = new Float32Array([1, 2])
+
+x.add(y) // Prepares its kernel.
+console.table({
+  'x.add(y)': counted(() => void x.add(y)),
+  'tensor([1, 2])': counted(() => void tensor([1, 2])),
+  'x.shape, x.dtype': counted(() => void [x.shape, x.dtype]),
+})
+
+describe('a thousand times', () => {
+  bench(
+    'a native call that does nothing',
+    repeated(() => alive(-1)),
+  )
+  bench(
+    'shape and dtype, which stay in JavaScript',
+    repeated(() => [x.shape, x.dtype]),
+  )
+  bench(
+    'a tensor of two numbers',
+    repeated(() => tensor([1, 2])),
+  )
+  bench(
+    'a tensor of a typed array',
+    repeated(() => tensor(values)),
+  )
+  bench(
+    'zeros',
+    repeated(() => zeros([2])),
+  )
+  bench(
+    'an op',
+    repeated(() => x.add(y)),
+  )
+  bench(
+    'an op with a number',
+    repeated(() => x.add(1)),
+  )
+  bench(
+    'an op that is differentiated',
+    repeated(() => w.mul(y)),
+  )
+  bench(
+    'an op under noGrad',
+    repeated(() => noGrad(() => w.mul(y))),
+  )
+  bench(
+    'forward and backward',
+    repeated(() => w.mul(y).sum().backward()),
+  )
+  bench(
+    'an op and its value',
+    repeated(() => x.add(y).toArray()),
+  )
+  bench(
+    'an op, disposed of',
+    repeated(() => x.add(y).dispose()),
+  )
+})
