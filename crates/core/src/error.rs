@@ -70,6 +70,14 @@ impl Error {
         rebuild(format!("{where_}: {message}"))
     }
 
+    /// The same error with the op that the user called in front, where the message names only one
+    /// that it is made of.
+    #[must_use]
+    pub fn of(self, op: &str) -> Self {
+        let named = self.message().strip_prefix(op).is_some_and(|rest| rest.starts_with(':'));
+        if named { self } else { self.within(op) }
+    }
+
     /// The same error with the source line it came from.
     #[must_use]
     pub fn at(self, site: &str) -> Self {
@@ -103,3 +111,15 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_op_that_was_called_stands_in_front_once() {
+        let inner = Error::Shape("matmul: inner dims 2 ≠ 3".into());
+        assert_eq!(inner.clone().of("matmul").message(), "matmul: inner dims 2 ≠ 3");
+        assert_eq!(inner.of("mm").within("block.1").message(), "block.1: mm: matmul: inner dims 2 ≠ 3");
+    }
+}

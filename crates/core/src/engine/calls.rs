@@ -51,7 +51,7 @@ impl Engine {
         let path = self.path;
         let mut made = None;
         let handle = self.call(|b| {
-            let node = api::apply(b, code, &nodes, attrs)?;
+            let node = api::apply(b, code, &nodes, attrs).map_err(|error| error.of(row.name))?;
             made = Some(node);
             Ok(node)
         })?;
