@@ -1,4 +1,4 @@
-import { Tensor, add, eq, exp, ones, relu, tensor, zeros, type DType, type Shape } from 'neuroxide'
+import { F, Tensor, add, eq, exp, ones, relu, tensor, zeros, type DType, type Shape } from 'neuroxide'
 import { holds, type Same } from './same.js'
 
 // Creation: the rank follows from the values, sizes from a literal shape.
