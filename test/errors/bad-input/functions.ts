@@ -1,47 +1,18 @@
 import { DTypeError, F, IndexError, ShapeError, ValueError, type Tensor } from 'neuroxide'
+import { BINARY, UNARY } from '../../../lib/ops.generated.js'
 import { bad, row, some, type Rows } from './row.js'
 
 /** Functions that do what the method of the same name does: what may be wrong besides is in the methods' rows. */
+const words = (text: string): string[] => text.split(' ')
+
 const ofOne = [
-  [
-    'exp',
-    'expm1',
-    'log',
-    'log1p',
-    'log2',
-    'sqrt',
-    'rsqrt',
-    'reciprocal',
-    'sin',
-    'cos',
-    'tan',
-    'atan',
-    'tanh',
-  ],
-  ['sigmoid', 'erf', 'neg', 'abs', 'sign', 'square', 'relu', 'floor', 'ceil', 'round', 'trunc', 'silu'],
-  ['isnan', 'isinf', 'isfinite', 'not', 'logSigmoid', 'gelu', 'softplus', 'elu', 'leakyRelu', 'flatten'],
-  [
-    'transpose',
-    'squeeze',
-    'unbind',
-    'tril',
-    'triu',
-    'diagonal',
-    'sum',
-    'mean',
-    'prod',
-    'amax',
-    'amin',
-    'any',
-  ],
-  ['all', 'var', 'std', 'logSumExp', 'norm', 'argmax', 'argmin', 'dropout', 'normalize'],
+  UNARY,
+  words('silu logSigmoid gelu softplus elu leakyRelu dropout normalize'),
+  words('flatten transpose squeeze unbind tril triu diagonal'),
+  words('sum mean prod amax amin any all var std logSumExp norm argmax argmin'),
 ].flat() as 'exp'[]
 
-const ofTwo = [
-  ['add', 'sub', 'mul', 'div', 'floorDiv', 'remainder', 'fmod', 'pow', 'maximum', 'minimum'],
-  ['eq', 'ne', 'lt', 'le', 'gt', 'ge', 'and', 'or', 'xor'],
-  ['matmul', 'mm', 'bmm', 'mv', 'dot', 'cosineSimilarity', 'pairwiseDistance'],
-].flat() as 'add'[]
+const ofTwo = [BINARY, words('matmul mm bmm mv dot cosineSimilarity pairwiseDistance')].flat() as 'add'[]
 
 const table: Pick<typeof F, 'exp' | 'add'> = F
 

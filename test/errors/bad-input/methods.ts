@@ -12,6 +12,7 @@ import {
   zeros,
   type Tensor,
 } from 'neuroxide'
+import { BINARY, UNARY } from '../../../lib/ops.generated.js'
 import { bad, gone, row, some, type Rows } from './row.js'
 
 const weight = (): Tensor => new nn.Parameter(zeros([2, 2]))
@@ -19,30 +20,12 @@ const indices = (...values: number[]): Tensor => tensor(values, { dtype: 'i32' }
 
 /** Methods without arguments: all that can be wrong is the tensor. */
 const lonely = [
-  [
-    'exp',
-    'expm1',
-    'log',
-    'log1p',
-    'log2',
-    'sqrt',
-    'rsqrt',
-    'reciprocal',
-    'sin',
-    'cos',
-    'tan',
-    'atan',
-    'tanh',
-  ],
-  ['sigmoid', 'erf', 'neg', 'abs', 'sign', 'square', 'relu', 'floor', 'ceil', 'round', 'trunc', 'silu'],
-  ['isnan', 'isinf', 'isfinite', 'not', 'detach', 'clone', 'item', 'toArray', 'toTypedArray', 'read'],
+  UNARY,
+  ['silu', 'detach', 'clone', 'item', 'toArray', 'toTypedArray', 'read'],
 ].flat() as 'exp'[]
 
 /** Methods whose one argument is the other operand. */
-const elementwise = [
-  ['add', 'sub', 'mul', 'div', 'floorDiv', 'remainder', 'fmod', 'pow', 'maximum', 'minimum'],
-  ['eq', 'ne', 'lt', 'le', 'gt', 'ge', 'and', 'or', 'xor'],
-].flat() as 'add'[]
+const elementwise = [...BINARY] as 'add'[]
 
 /** Reductions along any number of axes. */
 const reductions = [
