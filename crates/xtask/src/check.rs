@@ -224,6 +224,10 @@ mod tests {
             Some("lib/tensor.ts: must not import nn (./nn/module.js)")
         );
         assert!(problem("nn/sequential.ts", "../train/model.js").is_some());
+        assert_eq!(problem("random.ts", "./tensor/checks.js"), None);
+        assert!(problem("tensor/checks.ts", "../functional.js").is_some());
+        assert!(problem("anomaly.ts", "./jit.js").is_some());
+        assert!(problem("scope.ts", "./train/index.js").is_some());
     }
 
     #[test]
