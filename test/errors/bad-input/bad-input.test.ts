@@ -50,18 +50,12 @@ describe('bad input', () => {
     expect(excepted.filter((name) => covered.has(name))).toEqual([])
   })
 
-  test('the counts are what they were', () => {
-    expect({
-      callables: names.length,
-      covered: covered.size,
-      excepted: excepted.length,
-      rows: rows.length,
-    }).toEqual({
-      callables: 470,
-      covered: 402,
-      excepted: 65,
-      rows: 897,
-    })
+  test('covers what it did: more callables bring more rows, and no more exceptions', () => {
+    // Floors, since each row of the op table adds a method, a function and their bad input by itself.
+    expect(names.length).toBeGreaterThanOrEqual(470)
+    expect(covered.size).toBeGreaterThanOrEqual(402)
+    expect(rows.length).toBeGreaterThanOrEqual(897)
+    expect(excepted).toHaveLength(65)
   })
 
   test.each(rows.map((row) => [row.name, row] as const))(

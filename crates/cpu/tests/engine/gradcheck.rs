@@ -223,7 +223,8 @@ fn run(cases: &[Case]) {
 #[test]
 fn gradients_of_elementwise_ops_match_differences() {
     let cases = table_cases();
-    assert_eq!(cases.len(), 24 + 3 * 10);
+    // A floor, not a count: a new row of the table brings its cases along.
+    assert!(cases.len() >= 24 + 3 * 10, "{}", cases.len());
     run(&cases);
 }
 
