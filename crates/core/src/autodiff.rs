@@ -6,7 +6,8 @@ use crate::error::Result;
 use crate::graph::{Builder, NodeId, Vjp};
 use crate::ops;
 
-/// Gradients of `y` (seeded with `dy`) with respect to every leaf it depends on, and to `targets`.
+/// Gradients of `y` (seeded with `dy`) with respect to every leaf it depends on, and to `targets`,
+/// which are given by their identity.
 ///
 /// Returns pairs in the order in which the walk reached them: a function of the graph alone, so
 /// eager and traced passes add the same numbers in the same order.
@@ -16,6 +17,7 @@ pub fn gradients(
     dy: NodeId,
     targets: &[NodeId],
 ) -> Result<Vec<(NodeId, NodeId)>> {
+    let y = b.driver.identity(y);
     let mut gradient = HashMap::from([(y, dy)]);
     let mut heap = BinaryHeap::from([(b.driver.sequence(y), y)]);
     let mut found: Vec<(NodeId, NodeId)> = Vec::new();
@@ -33,6 +35,7 @@ pub fn gradients(
         let grads = ops::vjp(&mut Vjp { b, node, dy })?;
         for (&input, grad) in inputs.iter().zip(grads) {
             let Some(grad) = grad.filter(|_| b.driver.requires_grad(input)) else { continue };
+            let input = b.driver.identity(input);
             if let Some(&earlier) = gradient.get(&input) {
                 let sum = b.add(earlier, grad)?;
                 gradient.insert(input, sum);

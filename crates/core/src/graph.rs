@@ -87,6 +87,12 @@ pub trait Driver {
         u64::from(node.0)
     }
 
+    /// The node that stands for this one in gradients. A view that is read again after a write to its
+    /// state is another node with the same place in the chain from a leaf to the loss.
+    fn identity(&self, node: NodeId) -> NodeId {
+        node
+    }
+
     /// A node whose gradient is kept rather than passed on.
     fn is_leaf(&self, node: NodeId) -> bool {
         self.inputs(node).is_empty()

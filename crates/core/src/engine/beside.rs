@@ -50,10 +50,14 @@ impl Engine {
         }
         let (runnable, returned, effects) =
             (Arc::clone(&program.runnable), program.returned, program.effects.clone());
+        self.own_gradients(&runnable)?;
         let states = self.states_of(&runnable)?;
         let bound = self.bind_args(&runnable, args);
         self.settle();
         let (inputs, numbers) = bound?;
+        for (storage, _) in &inputs {
+            self.keep_lent(storage.id);
+        }
         let outputs = runnable
             .outputs
             .iter()

@@ -56,6 +56,8 @@ impl Engine {
             Ok(node)
         })?;
         if let (Some(node), Some(source)) = (made, source)
+            // Of nothing, softmax is its operand.
+            && node != source
             && let Some((kind, axis)) = self.produces(row.name, source, attrs)
         {
             let source = (kind != ProducerKind::Linear).then_some(source);

@@ -58,8 +58,11 @@ impl Engine {
                 return Err(error);
             }
         };
-        if self.anomaly {
-            self.check_finite(&node, inputs, &value)?;
+        if self.anomaly
+            && let Err(error) = self.check_finite(&node, inputs, &value)
+        {
+            self.stream.offset = before;
+            return Err(error);
         }
         let producer = match &node.op {
             Op::View(view) if !matches!(view, ViewOp::Detach) => {
@@ -109,6 +112,9 @@ impl Engine {
         ))
     }
 }
+
+/// Captured leaves come before whatever is computed in a trace, in their own order.
+const FIRST_TRACED: u64 = 1 << 62;
 
 fn version_of(value: &Value) -> u64 {
     match value {
@@ -183,9 +189,16 @@ impl Driver for Engine {
 
     fn sequence(&self, node: NodeId) -> u64 {
         match &self.trace {
-            Some(_) => u64::from(node.0),
+            Some(trace) => match trace.outside(node) {
+                Some(eager) => self.tape.get(eager).node.sequence,
+                None => FIRST_TRACED + u64::from(node.0),
+            },
             None => self.tape.get(node).node.sequence,
         }
+    }
+
+    fn identity(&self, node: NodeId) -> NodeId {
+        self.trace.as_ref().map_or(node, |trace| trace.identity(node))
     }
 
     fn is_leaf(&self, node: NodeId) -> bool {
@@ -196,24 +209,19 @@ impl Driver for Engine {
     }
 
     fn enter_backward(&mut self, node: NodeId) -> Result<()> {
-        let (path, site, name) = if let Some(trace) = &self.trace {
-            let n = &trace.nodes[node.0 as usize];
-            (n.path, n.site, n.op.name())
-        } else {
-            let entry = self.tape.get(node);
-            if entry.spent {
-                return Err(Error::Grad(format!(
-                    "backward: a second pass reached {}, whose saved values the first pass has dropped; \
-                     expected a fresh forward pass. \
-                     Hint: call the first one as backward(undefined, {{ retainGraph: true }})",
-                    entry.node.op.name()
-                )));
-            }
-            (entry.node.path, entry.node.site, entry.node.op.name())
+        let (n, spent) = match &self.trace {
+            Some(trace) => (&trace.nodes[node.0 as usize], trace.spent.contains(&node)),
+            None => (&self.tape.get(node).node, self.tape.get(node).spent),
         };
-        if self.trace.is_none() {
-            self.walked.push(node);
+        let (path, site, name) = (n.path, n.site, n.op.name());
+        if spent {
+            return Err(Error::Grad(format!(
+                "backward: a second pass reached {name}, whose saved values the first pass has dropped; \
+                 expected a fresh forward pass. \
+                 Hint: call the first one as backward(undefined, {{ retainGraph: true }})"
+            )));
         }
+        self.walked.push(node);
         self.path = path;
         self.site = site;
         self.backward_of = Some(name);

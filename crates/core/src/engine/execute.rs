@@ -161,18 +161,16 @@ impl Engine {
         let id = NodeId(nodes.len() as u32);
         let operands: Inputs = (0..inputs.len()).map(|i| NodeId(i as u32)).collect();
         nodes.push(Node { inputs: operands, random: 0, ..node.clone() });
-        let Lowered { plan, slots, scalars, mut outputs, origins, .. } = lower(&Source {
-            nodes: &nodes,
-            inputs: &views,
-            states: &[],
-            outputs: &[(id, None)],
-            separate: false,
-        })?;
+        // A check writes nothing: its value is that of its operand.
+        let wanted = [(id, None)];
+        let wanted = if matches!(node.op, Op::CheckNonZero) { &wanted[..0] } else { &wanted[..] };
+        let Lowered { plan, slots, scalars, mut outputs, origins, .. } =
+            lower(&Source { nodes: &nodes, inputs: &views, states: &[], outputs: wanted, separate: false })?;
         self.counters.prepared += 1;
         Ok(Ready {
             executable: self.backend.prepare(&plan)?,
             slots,
-            layout: outputs.pop().expect("one output was asked for"),
+            layout: outputs.pop().unwrap_or_else(|| View::contiguous(&node.ty.shape)),
             arena_bytes: plan.arena_bytes,
             scalars: scalars.iter().map(|id| number_inputs[id]).collect(),
             origins,

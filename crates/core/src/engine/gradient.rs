@@ -31,12 +31,17 @@ impl Engine {
     pub fn backward(&mut self, y: Handle, gradient: Option<Handle>, retain: bool) -> Result<()> {
         let (path, site) = (self.path, self.site);
         let result = self.walk(y, gradient, &[], retain).and_then(|found| {
-            for (leaf, grad) in found {
+            // A gradient that was given may have a history of its own.
+            let enabled = self.set_grad_enabled(false);
+            let done = found.into_iter().try_for_each(|(leaf, grad)| {
                 if self.is_leaf(leaf) && self.requires_grad(leaf) {
-                    self.accumulate(leaf, grad)?;
+                    self.accumulate(leaf, grad)
+                } else {
+                    Ok(())
                 }
-            }
-            Ok(())
+            });
+            self.set_grad_enabled(enabled);
+            done
         });
         self.finish_walk(path, site, result)
     }
@@ -50,7 +55,10 @@ impl Engine {
         retain: bool,
     ) -> Result<Vec<Option<Handle>>> {
         let (path, site) = (self.path, self.site);
-        let targets = xs.iter().map(|&x| self.resolve(x)).collect::<Result<Vec<_>>>()?;
+        let targets = xs
+            .iter()
+            .map(|&x| Ok(self.resolve(x).map(|node| self.identity(node))?))
+            .collect::<Result<Vec<_>>>()?;
         let result = self.walk(y, gradient, &targets, retain).map(|found| {
             targets
                 .iter()
@@ -91,7 +99,11 @@ impl Engine {
                         crate::shape::show(&ty.shape)
                     )));
                 }
-                if given.dtype == ty.dtype { dy } else { Builder::new(self).cast(dy, ty.dtype)? }
+                if given.dtype == ty.dtype && given.weak.is_none() {
+                    dy
+                } else {
+                    Builder::new(self).cast(dy, ty.dtype)?
+                }
             }
             None if ty.numel() == 1 => Builder::new(self).full(&ty.shape, 1.0, ty.dtype)?,
             None => {
@@ -106,7 +118,12 @@ impl Engine {
         self.set_grad_enabled(enabled);
         self.backward_of = None;
         let walked = std::mem::take(&mut self.walked);
-        if found.is_ok() && !retain {
+        if found.is_ok()
+            && !retain
+            && let Some(trace) = &mut self.trace
+        {
+            trace.spent.extend(walked);
+        } else if found.is_ok() && !retain {
             let mut gone = Vec::new();
             for node in &walked {
                 self.tape.retain(*node);
@@ -148,9 +165,16 @@ impl Engine {
             Value::Tensor { storage, view } if storage.base == *view => storage.base.clone(),
             _ => crate::shape::View::contiguous(&self.ty(leaf).shape),
         };
-        let own = match self.value(grad) {
-            // The node's own reference is the only one.
-            Value::Tensor { storage, view } => Arc::strong_count(storage) == 1 && *view == layout,
+        let entry = self.tape.get(grad);
+        let own = match &entry.value {
+            // Nobody but the running call knows the node, and nobody but the node the storage.
+            Value::Tensor { storage, view } => {
+                entry.refs == 1
+                    && self.pool.contains(&grad)
+                    && !entry.node.requires_grad
+                    && Arc::strong_count(storage) == 1
+                    && *view == layout
+            }
             Value::Scalar(_) => false,
         };
         let grad = if own {
@@ -186,6 +210,7 @@ impl Engine {
         let node = self.resolve(leaf)?;
         if self.trace.is_some() {
             let grad = self.read_traced_grad(node)?;
+            self.show_traced_grad(node);
             return Ok(grad.map(|grad| self.handle(grad)));
         }
         match self.grads.get(&node) {
@@ -214,8 +239,7 @@ impl Engine {
             )));
         }
         let result = if self.trace.is_some() {
-            self.set_traced_grad(node, Some(grad));
-            Ok(())
+            self.own_traced(grad).map(|grad| self.set_traced_grad(node, Some(grad)))
         } else {
             self.store_grad(node, grad)
         };

@@ -100,6 +100,9 @@ impl Engine {
                 None => (self.contiguous_copy(node)?, 0),
             });
         }
+        for (storage, _) in &data {
+            self.keep_lent(storage.id);
+        }
         let count = count.unwrap_or(1);
         let batches = count.div_ceil(spec.batch_size.max(1));
         let mut collect = Vec::new();
@@ -135,6 +138,7 @@ impl Engine {
             ));
         }
         let runnable = Arc::clone(&program.runnable);
+        self.own_gradients(&runnable)?;
         let states = self.states_of(&runnable)?;
         Ok(Stage { runnable, states })
     }

@@ -2,7 +2,8 @@
 
 use super::Engine;
 use super::trace::Trace;
-use crate::graph::{NodeId, Type};
+use crate::dtype::DType;
+use crate::graph::{Driver, NodeId, Type};
 use crate::op::{Number, Op};
 use crate::storage::{Storage, Value};
 
@@ -32,30 +33,30 @@ impl Log {
 }
 
 /// Views, leaves and writes differ between the drivers by nature, and so does the arithmetic of
-/// numbers, which eager runs do at once; what is computed must not.
-fn is_compared(op: &Op, ty: &Type) -> bool {
+/// numbers, which eager runs do at once, and where values are copied; what is computed must not.
+fn is_compared(op: &Op, ty: &Type, first: Option<DType>) -> bool {
     match op {
         Op::View(_) | Op::Leaf | Op::State(_) | Op::Input(_) | Op::Slot(_) | Op::Assign(_) => false,
         Op::Const(_) => true,
-        Op::Cast(_) => !ty.shape.is_empty(),
+        Op::Cast(_) => !ty.shape.is_empty() && first != Some(ty.dtype),
         _ => ty.weak.is_none(),
     }
 }
 
 /// What a trace computes, in the order of appending.
 pub(super) fn records(trace: &Trace) -> Vec<Record> {
-    let outside = |mut at: NodeId| loop {
-        let node = &trace.nodes[at.0 as usize];
-        match &node.op {
-            Op::State(state) => return Some(trace.states[*state as usize].storage.id),
-            Op::View(_) | Op::Assign(_) => at = node.inputs[0],
-            _ => return None,
-        }
+    // Gradients that were there before count as arguments: the next call may find others.
+    let outside = |at: NodeId| {
+        let state = &trace.states[trace.roots[at.0 as usize].as_ref()?.state as usize];
+        state.grad_of.is_none().then_some(state.storage.id)
     };
     trace
         .nodes
         .iter()
-        .filter(|node| is_compared(&node.op, &node.ty))
+        .filter(|node| {
+            let first = node.inputs.first().map(|input| trace.nodes[input.0 as usize].ty.dtype);
+            is_compared(&node.op, &node.ty, first)
+        })
         .map(|node| Record {
             op: node.op.clone(),
             ty: Type { weak: None, ..node.ty.clone() },
@@ -70,7 +71,8 @@ impl Engine {
     /// Adds an eager node to the log.
     pub(super) fn record(&mut self, op: &Op, inputs: &[NodeId], ty: &Type) {
         let Some(log) = &self.log else { return };
-        if !is_compared(op, ty) {
+        let first = inputs.first().map(|&input| self.ty(input).dtype);
+        if !is_compared(op, ty, first) {
             return;
         }
         let outside = inputs.iter().filter_map(|&input| match self.value(input) {
@@ -115,9 +117,10 @@ impl Engine {
                             describe(y)
                         ));
                     }
-                    let now: Vec<u64> =
-                        y.outside.iter().copied().filter(|id| !arguments.contains(id)).collect();
-                    if now != x.outside {
+                    let outside =
+                        |r: &Record| r.outside.iter().filter(|id| !arguments.contains(id)).copied().collect();
+                    let (then, now): (Vec<u64>, Vec<u64>) = (outside(x), outside(y));
+                    if then != now {
                         return Some(format!(
                             "op {at}, {}, reads another tensor than in the trace",
                             describe(y)

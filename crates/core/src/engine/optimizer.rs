@@ -49,9 +49,10 @@ impl Shared {
         lock(&self.numbers)
     }
 
-    /// The scalars of a parameter's next step.
-    pub fn scalars(&self, numbers: &Numbers, param: usize) -> SmallVec<[f64; 8]> {
-        optimizer::scalars(self.kind, &numbers.groups[numbers.group_of[param]], numbers.steps[param] + 1)
+    /// The scalars of a parameter's next step but `ahead`.
+    pub fn scalars(&self, numbers: &Numbers, param: usize, ahead: u64) -> SmallVec<[f64; 8]> {
+        let hypers = &numbers.groups[numbers.group_of[param]];
+        optimizer::scalars(self.kind, hypers, numbers.steps[param] + 1 + ahead)
     }
 }
 
@@ -268,7 +269,11 @@ impl Engine {
         let (values, group, structure) = {
             let numbers = shared.lock();
             let group = numbers.group_of[at];
-            (shared.scalars(&numbers, at), group, optimizer::structure(shared.kind, &numbers.groups[group]))
+            (
+                shared.scalars(&numbers, at, 0),
+                group,
+                optimizer::structure(shared.kind, &numbers.groups[group]),
+            )
         };
         let mut scalars: SmallVec<[NodeId; 8]> = SmallVec::new();
         let bump = self.trace.as_ref().map(|t| t.bumps.len());

@@ -198,7 +198,11 @@ impl Engine {
         let bumps = trace
             .bumps
             .iter()
-            .map(|&(optimizer, param)| Bump { shared: self.shared_of(OptimizerId(optimizer)), param })
+            .enumerate()
+            .map(|(at, &(optimizer, param))| {
+                let ahead = trace.bumps[..at].iter().filter(|&&bump| bump == (optimizer, param)).count();
+                Bump { shared: self.shared_of(OptimizerId(optimizer)), param, ahead: ahead as u64 }
+            })
             .collect();
         let states = trace
             .states
@@ -221,6 +225,7 @@ impl Engine {
             bumps,
             states,
             written: lowered.written,
+            reads_late: late_reads(trace, roots),
             inputs: trace.inputs.clone(),
             outputs,
             random_blocks: trace.random_blocks,
@@ -272,28 +277,61 @@ impl Engine {
             return Err(Error::GuardMiss("run: gradients or optimizer settings have changed".into()));
         }
         let runnable = Arc::clone(&program.runnable);
+        self.own_gradients(&runnable)?;
         let states = self.states_of(&runnable)?;
         let result = self.run_with(id, &runnable, args, &states);
         self.settle();
         result
     }
 
+    /// Gives the gradients that a program writes memory of their own: whoever holds such a gradient
+    /// from before keeps its value, as after an eager `backward()`.
+    pub(super) fn own_gradients(&mut self, runnable: &Runnable) -> Result<()> {
+        for &state in &runnable.written {
+            let StateRef::GradOf(leaf) = runnable.states[state as usize] else { continue };
+            let Some(&Grad::Node(grad)) = self.grads.get(&leaf) else { continue };
+            let entry = self.tape.get(grad);
+            let Value::Tensor { storage, .. } = &entry.value else { continue };
+            if entry.refs == 1 && Arc::strong_count(storage) == 1 {
+                continue;
+            }
+            let layout = storage.base.clone();
+            let storage = self.copy_to_layout(grad, &layout)?;
+            let own = self.adopt_storage(storage, false);
+            self.tape.retain(own);
+            self.replace_grad(leaf, Some(Grad::Node(own)));
+            self.settle();
+        }
+        Ok(())
+    }
+
+    /// Takes a storage out of the output buffers: it is read elsewhere and must not be written again.
+    pub(super) fn keep_lent(&mut self, storage: u64) {
+        for lent in self.programs.iter_mut().flatten().flat_map(|program| &mut program.lent) {
+            if lent.as_ref().is_some_and(|lent| lent.id == storage) {
+                *lent = None;
+            }
+        }
+    }
+
     /// The storages that a program's states stand for now.
     pub(super) fn states_of(&self, runnable: &Runnable) -> Result<Vec<Arc<Storage>>> {
-        runnable
-            .states
-            .iter()
-            .map(|state| match state {
-                StateRef::Storage(storage) => Ok(Arc::clone(storage)),
-                StateRef::GradOf(leaf) => match self.grads.get(leaf) {
-                    Some(&Grad::Node(grad)) => match self.value(grad) {
-                        Value::Tensor { storage, .. } => Ok(Arc::clone(storage)),
-                        Value::Scalar(_) => Err(Error::Internal("run: a gradient without memory".into())),
-                    },
-                    _ => Err(Error::GuardMiss("run: a gradient is gone".into())),
+        let gone = || Error::GuardMiss("run: a gradient is gone".into());
+        runnable.states.iter().map(|state| self.storage_of(state).ok_or_else(gone)).collect()
+    }
+
+    /// The storage that a state stands for now; `None` for a gradient that is not there.
+    pub(super) fn storage_of(&self, state: &StateRef) -> Option<Arc<Storage>> {
+        match state {
+            StateRef::Storage(storage) => Some(Arc::clone(storage)),
+            StateRef::GradOf(leaf) => match self.grads.get(leaf) {
+                Some(&Grad::Node(grad)) => match self.value(grad) {
+                    Value::Tensor { storage, .. } => Some(Arc::clone(storage)),
+                    Value::Scalar(_) => None,
                 },
-            })
-            .collect()
+                _ => None,
+            },
+        }
     }
 
     fn run_with(
@@ -305,6 +343,9 @@ impl Engine {
     ) -> Result<Vec<Handle>> {
         let (inputs, numbers) = self.bind_args(runnable, args)?;
         self.remember_arguments(id, &inputs);
+        for (storage, _) in &inputs {
+            self.keep_lent(storage.id);
+        }
         let outputs = self.output_storages(id, runnable)?;
         let arena = self.arena.at_least(&self.backend, runnable.plan.arena_bytes)?;
         let bindings: SmallVec<[Binding; 4]> = inputs
@@ -340,6 +381,7 @@ impl Engine {
     ) -> Result<(Vec<Placed>, Vec<f64>)> {
         let mut inputs: Vec<(Arc<Storage>, usize)> = Vec::new();
         let mut numbers = Vec::new();
+        let states = self.states_of(runnable)?;
         for arg in args {
             match *arg {
                 RunArg::Number(value) => numbers.push(value),
@@ -360,7 +402,10 @@ impl Engine {
                     }
                     let size = have.dtype.size();
                     let bound = match self.value(node) {
-                        Value::Tensor { storage, view } if view.is_contiguous() => {
+                        Value::Tensor { storage, view }
+                            if view.is_contiguous()
+                                && !is_written(runnable, &states, inputs.len() as u32, storage)? =>
+                        {
                             Some((Arc::clone(storage), view.offset * size))
                         }
                         _ => None,
@@ -381,6 +426,8 @@ impl Engine {
             let program = self.program(id)?;
             let lends = at < program.returned && view.numel() * ty.dtype.size() > COPIED_OUTPUT_BYTES;
             if lends && let Some(storage) = &program.lent[at] {
+                // Whoever saved the earlier content for a backward pass learns that it is gone.
+                storage.written();
                 out.push(Arc::clone(storage));
                 continue;
             }
@@ -459,6 +506,52 @@ impl Engine {
         self.pool.push(id);
         id
     }
+}
+
+/// Whether the program writes the memory of an argument; an error where it also reads the argument
+/// after that, since the function would see the new value.
+fn is_written(runnable: &Runnable, states: &[Arc<Storage>], input: u32, storage: &Storage) -> Result<bool> {
+    let Some(&state) = runnable.written.iter().find(|&&s| states[s as usize].id == storage.id) else {
+        return Ok(false);
+    };
+    if runnable.reads_late.contains(&(input, state)) {
+        return Err(Error::Trace(format!(
+            "jit: argument {input} shares memory with a tensor that the function writes before it reads the argument; \
+             expected separate memory. Hint: use the tensor inside the function without passing it, or pass its clone()"
+        )));
+    }
+    Ok(true)
+}
+
+/// Arguments that are read after writes to states, as (input, state).
+fn late_reads(trace: &Trace, roots: &[(NodeId, Option<View>)]) -> Vec<(u32, u32)> {
+    let mut argument: Vec<Option<u32>> = Vec::with_capacity(trace.nodes.len());
+    let mut written: Vec<u32> = Vec::new();
+    let mut late = Vec::new();
+    for node in &trace.nodes {
+        let mut of = match node.op {
+            Op::Input(n) => Some(n),
+            _ => None,
+        };
+        for input in &node.inputs {
+            let Some(read) = argument[input.0 as usize] else { continue };
+            late.extend(written.iter().map(|&state| (read, state)));
+            if matches!(node.op, Op::View(_)) {
+                of = Some(read);
+            }
+        }
+        if matches!(node.op, Op::Assign(_))
+            && let Some(root) = &trace.roots[node.inputs[0].0 as usize]
+        {
+            written.push(root.state);
+        }
+        argument.push(of);
+    }
+    let returned = roots.iter().filter_map(|(node, _)| argument[node.0 as usize]);
+    late.extend(returned.flat_map(|read| written.iter().map(move |&state| (read, state))));
+    late.sort_unstable();
+    late.dedup();
+    late
 }
 
 /// What to say where a running training owns the state.

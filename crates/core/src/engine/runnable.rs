@@ -74,6 +74,8 @@ pub enum StateRef {
 pub struct Bump {
     pub shared: Arc<Shared>,
     pub param: usize,
+    /// Steps of the same parameter that come before in the same run.
+    pub ahead: u64,
 }
 
 /// The part of a program that can run on any thread.
@@ -88,6 +90,8 @@ pub struct Runnable {
     pub bumps: Vec<Bump>,
     pub states: Vec<StateRef>,
     pub written: Vec<u32>,
+    /// (input, state): arguments that are read after a write to a state.
+    pub reads_late: Vec<(u32, u32)>,
     pub inputs: Vec<Type>,
     pub outputs: Vec<(Type, View)>,
     pub random_blocks: u64,
@@ -137,13 +141,15 @@ impl Runnable {
             seed: given.stream.seed,
             rng_offset: given.stream.offset,
         };
-        match &self.watched {
-            Some(watched) => watched.run(self, &run)?,
-            None => self.backend.run(&self.executable, &run).map_err(|fault| self.named(fault))?,
-        }
+        let done = match &self.watched {
+            Some(watched) => watched.run(self, &run),
+            None => self.backend.run(&self.executable, &run).map_err(|fault| self.named(fault)),
+        };
+        // A run that failed may have written before.
         for &state in &self.written {
             given.states[state as usize].written();
         }
+        done?;
         for bump in &self.bumps {
             bump.shared.lock().steps[bump.param] += 1;
         }
@@ -155,12 +161,15 @@ impl Runnable {
         let mut last: Option<(*const Shared, usize, u64)> = None;
         for bump in &self.bumps {
             let numbers = bump.shared.lock();
-            let key =
-                (Arc::as_ptr(&bump.shared), numbers.group_of[bump.param], numbers.steps[bump.param] + 1);
+            let key = (
+                Arc::as_ptr(&bump.shared),
+                numbers.group_of[bump.param],
+                numbers.steps[bump.param] + bump.ahead,
+            );
             // Parameters of one group are in step nearly always: their scalars are computed once.
             let values = match (out.last(), last) {
                 (Some(values), Some(earlier)) if earlier == key => values.clone(),
-                _ => bump.shared.scalars(&numbers, bump.param),
+                _ => bump.shared.scalars(&numbers, bump.param, bump.ahead),
             };
             last = Some(key);
             out.push(values);

@@ -11,7 +11,7 @@ use crate::dtype::{DType, Weak};
 use crate::error::{Error, Result};
 use crate::graph::{Builder, Driver, Inputs, Node, NodeId, Type};
 use crate::op::{Op, ViewOp};
-use crate::shape::Dims;
+use crate::shape::{Dims, View};
 use crate::storage::{Storage, Value};
 
 /// An argument of a traced function.
@@ -43,13 +43,17 @@ pub struct State {
     pub version: u32,
     /// The eager leaf whose gradient this is: its storage may be another one at the next call.
     pub grad_of: Option<NodeId>,
+    /// Made by the function itself, which must find it as it was at every call.
+    pub literal: bool,
 }
 
-/// The state that a chain of views looks at, and how many writes it has seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Root {
-    state: u32,
-    version: u32,
+/// The state that a chain of views looks at, where in it, and how many writes it has seen. A view
+/// that had to copy has no root: later writes do not reach the copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root {
+    pub state: u32,
+    pub version: u32,
+    pub view: View,
 }
 
 /// A leaf, by what it is outside of the trace.
@@ -67,6 +71,8 @@ pub struct TraceGrad {
     pub current: Option<NodeId>,
     /// `current` is the storage of the gradient that existed at the beginning, written in place.
     pub in_place: bool,
+    /// The function has a handle to `current`, which keeps its value when more is accumulated.
+    pub shown: bool,
 }
 
 /// A trace under construction.
@@ -85,7 +91,9 @@ pub struct Trace {
     pub structures: Vec<(u32, usize, u32)>,
     /// Eager nodes that the trace refers to.
     pub retained: Vec<NodeId>,
-    roots: Vec<Option<Root>>,
+    /// Nodes whose saved values a backward pass has dropped.
+    pub spent: HashSet<NodeId>,
+    pub roots: Vec<Option<Root>>,
     state_of: HashMap<u64, u32>,
     captured: HashMap<NodeId, NodeId>,
     leaf_of: HashMap<NodeId, NodeId>,
@@ -93,12 +101,15 @@ pub struct Trace {
     /// Captured tensors that were computed from parameters outside of the trace.
     history: HashSet<NodeId>,
     refreshed: HashMap<NodeId, NodeId>,
+    /// The first reading of a view that has been read again.
+    first_of: HashMap<NodeId, NodeId>,
     grad_enabled: bool,
 }
 
 impl Trace {
     pub fn is_current(&self, node: NodeId) -> bool {
         self.roots[node.0 as usize]
+            .as_ref()
             .is_none_or(|root| root.version == self.states[root.state as usize].version)
     }
 
@@ -109,6 +120,26 @@ impl Trace {
             || self.leaf_of.contains_key(&node)
             || self.own_leaves.contains(&node)
             || self.history.contains(&node)
+    }
+
+    pub fn identity(&self, node: NodeId) -> NodeId {
+        self.first_of.get(&node).copied().unwrap_or(node)
+    }
+
+    /// Whether a node is one number everywhere. Outside of a trace such a gradient has memory, which
+    /// the Builder does not look into.
+    fn is_number(&self, node: NodeId) -> bool {
+        let node = &self.nodes[node.0 as usize];
+        match node.op {
+            Op::Const(_) | Op::Slot(_) => true,
+            Op::View(_) => self.is_number(node.inputs[0]),
+            _ => node.ty.weak.is_some(),
+        }
+    }
+
+    /// The leaf outside that a node stands for.
+    pub fn outside(&self, node: NodeId) -> Option<NodeId> {
+        self.leaf_of.get(&node).copied()
     }
 
     fn leaf(&self, node: NodeId) -> Leaf {
@@ -139,6 +170,7 @@ impl Engine {
             bumps: Vec::new(),
             structures: Vec::new(),
             retained: Vec::new(),
+            spent: HashSet::new(),
             roots: Vec::new(),
             state_of: HashMap::new(),
             captured: HashMap::new(),
@@ -146,6 +178,7 @@ impl Engine {
             own_leaves: HashSet::new(),
             history: HashSet::new(),
             refreshed: HashMap::new(),
+            first_of: HashMap::new(),
             grad_enabled: self.grad_enabled,
         });
         let mut handles = Vec::with_capacity(args.len());
@@ -202,9 +235,16 @@ impl Engine {
 
     pub(super) fn append_traced(&mut self, node: Node) -> NodeId {
         let trace = self.trace.as_mut().expect("called while tracing");
+        let base = |state: u32| trace.states[state as usize].storage.base.clone();
         let root = match &node.op {
-            Op::State(state) => Some(Root { state: *state, version: 0 }),
-            Op::View(_) | Op::Assign(_) => trace.roots[node.inputs[0].0 as usize],
+            Op::State(state) => Some(Root { state: *state, version: 0, view: base(*state) }),
+            Op::View(op) => trace.roots[node.inputs[0].0 as usize]
+                .as_ref()
+                .and_then(|root| Some(Root { view: op.apply(&root.view)?, ..root.clone() })),
+            Op::Assign(_) => {
+                let root = trace.roots[node.inputs[0].0 as usize].as_ref().expect("states are written");
+                Some(Root { version: root.version + 1, view: base(root.state), ..root.clone() })
+            }
             _ => None,
         };
         let producer = match &node.op {
@@ -252,7 +292,7 @@ impl Engine {
             op: Op::View(ViewOp::Place(view)),
             inputs: Inputs::from_slice(&[trace.states[state as usize].current]),
             ty,
-            requires_grad: requires_grad && trace.grad_enabled_or_leaf(leaf),
+            requires_grad,
             path,
             site,
             gradient_of: None,
@@ -262,7 +302,7 @@ impl Engine {
         let id = self.append_traced(node);
         let trace = self.trace.as_mut().expect("called while tracing");
         trace.captured.insert(eager, id);
-        if requires_grad && leaf {
+        if leaf {
             trace.leaf_of.insert(id, eager);
         } else if requires_grad {
             trace.history.insert(id);
@@ -289,12 +329,35 @@ impl Engine {
         if let Some(&state) = trace.state_of.get(&storage.id) {
             return state;
         }
-        let state = trace.states.len() as u32;
+        let state = self.new_state(storage, None);
+        let trace = self.trace.as_mut().expect("called while tracing");
         trace.state_of.insert(storage.id, state);
-        let id = NodeId(trace.nodes.len() as u32);
-        trace.states.push(State { storage: Arc::clone(storage), current: id, version: 0, grad_of: None });
-        self.new_leaf(Op::State(state), Type::new(storage.dtype, &storage.base.shape));
+        // What a trace looks at is nobody's output buffer any more.
+        self.keep_lent(storage.id);
         state
+    }
+
+    fn new_state(&mut self, storage: &Arc<Storage>, grad_of: Option<NodeId>) -> u32 {
+        let trace = self.trace.as_mut().expect("called while tracing");
+        let state = trace.states.len() as u32;
+        let current = NodeId(trace.nodes.len() as u32);
+        let storage = Arc::clone(storage);
+        let ty = Type::new(storage.dtype, &storage.base.shape);
+        trace.states.push(State { storage, current, version: 0, grad_of, literal: false });
+        self.new_leaf(Op::State(state), ty);
+        state
+    }
+
+    /// The gradient that a leaf has when the program begins. It is a state of its own, since the
+    /// leaf may have another gradient at the next call, and nothing of it is retained.
+    fn gradient_state(&mut self, leaf: NodeId, grad: NodeId) -> Result<NodeId> {
+        let Value::Tensor { storage, view } = self.value(grad).clone() else {
+            return Err(Error::Internal("grad: a gradient without memory".into()));
+        };
+        let ty = self.tape.get(grad).node.ty.clone();
+        let state = self.new_state(&storage, Some(leaf));
+        let current = self.trace.as_ref().expect("called while tracing").states[state as usize].current;
+        self.append(Op::View(ViewOp::Place(view)), &[current], ty)
     }
 
     /// The node that reads what `node` names now: views of a state see the writes since.
@@ -306,7 +369,7 @@ impl Engine {
         if let Some(&fresh) = trace.refreshed.get(&node) {
             return fresh;
         }
-        let root = trace.roots[node.0 as usize].expect("only views of states grow stale");
+        let state = trace.roots[node.0 as usize].as_ref().expect("only views of states grow stale").state;
         let old = trace.nodes[node.0 as usize].clone();
         let fresh = if let Op::View(_) = old.op {
             let input = self.refresh(old.inputs[0]);
@@ -318,9 +381,11 @@ impl Engine {
             if trace.history.contains(&node) {
                 trace.history.insert(id);
             }
+            let first = trace.identity(node);
+            trace.first_of.insert(id, first);
             id
         } else {
-            trace.states[root.state as usize].current
+            trace.states[state as usize].current
         };
         self.trace.as_mut().expect("called while tracing").refreshed.insert(node, fresh);
         fresh
@@ -329,7 +394,8 @@ impl Engine {
     pub(super) fn assign_traced(&mut self, target: NodeId, value: NodeId) -> Result<()> {
         let target = self.refresh(target);
         let trace = self.trace.as_ref().expect("called while tracing");
-        let Some(root) = trace.roots[target.0 as usize] else {
+        let root = trace.roots[target.0 as usize].clone();
+        let Some(root) = root.filter(|root| !trace.states[root.state as usize].literal) else {
             return Err(Error::Trace(
                 "copyFrom: the target was made inside the jitted function; expected a parameter, a buffer or another tensor from outside. \
                  Hint: use the new value itself"
@@ -339,7 +405,7 @@ impl Engine {
         let state = &trace.states[root.state as usize];
         let current = state.current;
         let base = Type::new(state.storage.dtype, &state.storage.base.shape);
-        let view = self.view_of_state(target)?;
+        let view = root.view;
         if view.strides.iter().zip(&view.shape).any(|(&s, &n)| s == 0 && n > 1) {
             return Err(Error::Shape("copyFrom: the target is a broadcast view, whose elements share memory; expected a plain tensor".into()));
         }
@@ -348,29 +414,8 @@ impl Engine {
         let state = &mut trace.states[root.state as usize];
         state.current = written;
         state.version += 1;
-        let version = state.version;
-        trace.roots[written.0 as usize] = Some(Root { state: root.state, version });
         trace.refreshed.clear();
         Ok(())
-    }
-
-    /// Where a view of a state lies in its storage.
-    fn view_of_state(&self, node: NodeId) -> Result<crate::shape::View> {
-        let trace = self.trace.as_ref().expect("called while tracing");
-        let n = &trace.nodes[node.0 as usize];
-        match &n.op {
-            Op::State(state) => Ok(trace.states[*state as usize].storage.base.clone()),
-            Op::Assign(_) => {
-                let root = trace.roots[node.0 as usize].expect("writes have a state");
-                Ok(trace.states[root.state as usize].storage.base.clone())
-            }
-            Op::View(op) => op.apply(&self.view_of_state(n.inputs[0])?).ok_or_else(|| {
-                Error::Shape(
-                    "copyFrom: the target is a reshaped copy; expected a view of the tensor itself".into(),
-                )
-            }),
-            _ => Err(Error::Internal("assign: the target is not a view of a state".into())),
-        }
     }
 
     /// A tensor literal made inside a trace: a state that nothing outside can write.
@@ -382,7 +427,11 @@ impl Engine {
         let trace = self.trace.take();
         self.settle();
         self.trace = trace;
-        Ok(self.handle(node?))
+        let node = node?;
+        let trace = self.trace.as_mut().expect("called while tracing");
+        let root = trace.roots[node.0 as usize].as_ref().expect("a captured tensor is a view of a state");
+        trace.states[root.state as usize].literal = true;
+        Ok(self.handle(node))
     }
 
     pub(super) fn set_traced_requires_grad(&mut self, node: NodeId, on: bool) -> Result<()> {
@@ -413,11 +462,9 @@ impl Engine {
             match self.grads.get(&eager) {
                 Some(Grad::Lost) => return Err(lost()),
                 Some(&Grad::Node(grad)) => {
-                    let node = self.capture(grad)?;
-                    let trace = self.trace.as_mut().expect("called while tracing");
-                    let root = trace.roots[node.0 as usize].expect("a captured tensor is a view of a state");
-                    trace.states[root.state as usize].grad_of = Some(eager);
-                    entry = TraceGrad { guard: Some(true), current: Some(node), in_place: true };
+                    let node = self.gradient_state(eager, grad)?;
+                    entry =
+                        TraceGrad { guard: Some(true), current: Some(node), in_place: true, shown: false };
                 }
                 None => {}
             }
@@ -438,11 +485,12 @@ impl Engine {
         let leaf = trace.leaf(node);
         self.first_read(leaf)?;
         let entry = self.trace.as_mut().and_then(|t| t.grad(leaf)).expect("read above").clone();
+        let in_place = entry.in_place && !entry.shown;
         let next = match entry.current {
-            None => grad,
+            None => self.own_traced(grad)?,
             Some(earlier) => {
                 let sum = Builder::new(self).add(earlier, grad)?;
-                if entry.in_place {
+                if in_place {
                     self.assign_traced(earlier, sum)?;
                     self.refresh(earlier)
                 } else {
@@ -451,7 +499,7 @@ impl Engine {
             }
         };
         if let Some(entry) = self.trace.as_mut().and_then(|t| t.grad(leaf)) {
-            entry.current = Some(next);
+            *entry = TraceGrad { guard: entry.guard, current: Some(next), in_place, shown: false };
         }
         Ok(())
     }
@@ -463,22 +511,43 @@ impl Engine {
         Ok(current.map(|node| self.refresh(node)))
     }
 
+    /// The function gets a handle to the gradient of a leaf.
+    pub(super) fn show_traced_grad(&mut self, node: NodeId) {
+        let trace = self.trace.as_mut().expect("called while tracing");
+        let leaf = trace.leaf(node);
+        if let Some(entry) = trace.grad(leaf) {
+            entry.shown = true;
+        }
+    }
+
+    /// A value as a gradient: without a history, and out of reach of later writes.
+    pub(super) fn own_traced(&mut self, grad: NodeId) -> Result<NodeId> {
+        let grad = self.refresh(grad);
+        let trace = self.trace.as_ref().expect("called while tracing");
+        let node = &trace.nodes[grad.0 as usize];
+        let is_view = trace.roots[grad.0 as usize].is_some();
+        let (is_number, has_history) = (trace.is_number(grad), node.requires_grad);
+        let enabled = self.set_grad_enabled(false);
+        let mut b = Builder::new(self);
+        let own = if is_view || is_number {
+            b.copy(grad)
+        } else if has_history {
+            b.detach(grad)
+        } else {
+            Ok(grad)
+        };
+        self.set_grad_enabled(enabled);
+        own
+    }
+
     pub(super) fn set_traced_grad(&mut self, node: NodeId, grad: Option<NodeId>) {
         let trace = self.trace.as_mut().expect("called while tracing");
         let leaf = trace.leaf(node);
+        let guard = trace.grad(leaf).and_then(|entry| entry.guard);
+        let next = TraceGrad { guard, current: grad, in_place: false, shown: false };
         match trace.grad(leaf) {
-            Some(entry) => {
-                entry.current = grad;
-                entry.in_place = false;
-            }
-            None => trace.grads.push((leaf, TraceGrad { guard: None, current: grad, in_place: false })),
+            Some(entry) => *entry = next,
+            None => trace.grads.push((leaf, next)),
         }
-    }
-}
-
-impl Trace {
-    /// Leaves need their flag even where gradients are off at the moment of capture.
-    fn grad_enabled_or_leaf(&self, leaf: bool) -> bool {
-        leaf || self.grad_enabled
     }
 }

@@ -13,11 +13,12 @@ use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::graph::NodeId;
 use crate::rng::Stream;
-use crate::storage::Storage;
+use crate::storage::{Storage, Value};
 
 /// What is needed to go back to a moment.
 struct Snapshot {
-    states: Vec<(Arc<Storage>, Vec<u8>)>,
+    /// What is written; `None` for a gradient that is not there.
+    states: Vec<Option<(Arc<Storage>, Vec<u8>)>>,
     steps: Vec<u64>,
     grads: HashMap<NodeId, Grad>,
     stream: Stream,
@@ -94,7 +95,14 @@ impl Engine {
         traced: &[Handle],
     ) -> Result<Option<String>> {
         let records = Arc::clone(&self.program(verify.program)?.records);
-        let arguments = self.program(verify.program)?.arguments.clone();
+        let mut arguments = self.program(verify.program)?.arguments.clone();
+        for grad in verify.before.grads.values() {
+            if let Grad::Node(grad) = grad
+                && let Value::Tensor { storage, .. } = self.value(*grad)
+            {
+                arguments.push(storage.id);
+            }
+        }
         if let Some(text) = self.log_difference(&records, log, &arguments) {
             return Ok(Some(text));
         }
@@ -111,7 +119,10 @@ impl Engine {
         let after =
             verify.after.as_ref().ok_or_else(|| Error::Internal("verify: the run is missing".into()))?;
         let states = now.states.iter().zip(&after.states);
-        let same = states.clone().all(|((s, a), (_, b))| same_bits(a, b, s.dtype));
+        let same = states.clone().all(|(now, after)| match (now, after) {
+            (Some((storage, a)), Some((_, b))) => same_bits(a, b, storage.dtype),
+            (now, after) => now.is_none() && after.is_none(),
+        });
         let drawn = now.stream == after.stream;
         let stepped = now.steps == after.steps;
         self.drop_snapshot(now);
@@ -128,15 +139,17 @@ impl Engine {
 
     fn snapshot(&mut self, program: ProgramId) -> Result<Snapshot> {
         let runnable = Arc::clone(&self.program(program)?.runnable);
-        let storages = self.states_of(&runnable)?;
         let mut states = Vec::new();
         for &written in &runnable.written {
-            let storage = Arc::clone(&storages[written as usize]);
+            let Some(storage) = self.storage_of(&runnable.states[written as usize]) else {
+                states.push(None);
+                continue;
+            };
             let mut bytes = vec![0; storage.bytes];
             if !bytes.is_empty() {
                 self.backend.download(storage.buffer, 0, &mut bytes)?;
             }
-            states.push((storage, bytes));
+            states.push(Some((storage, bytes)));
         }
         let steps = runnable.bumps.iter().map(|b| b.shared.lock().steps[b.param]).collect();
         let grads = self.grads.clone();
@@ -149,7 +162,7 @@ impl Engine {
     }
 
     fn restore(&mut self, program: ProgramId, snapshot: &Snapshot) -> Result<()> {
-        for (storage, bytes) in &snapshot.states {
+        for (storage, bytes) in snapshot.states.iter().flatten() {
             if !bytes.is_empty() {
                 self.backend.upload(storage.buffer, 0, bytes)?;
             }

@@ -18,6 +18,12 @@ pub(super) fn infer(op: &Op, inputs: &[&Type]) -> Result<Type> {
     if index.dtype != DType::I32 {
         return Err(Error::Internal(format!("{}: index of {}", op.name(), index.dtype)));
     }
+    if !rest.is_empty() && x.dtype == DType::Bool {
+        return Err(Error::DType(format!(
+            "{}: a tensor of bool; expected numbers, which can be added. Hint: cast('i32')",
+            op.name()
+        )));
+    }
     match (op, rest) {
         (Op::Gather { axis }, []) | (Op::ScatterAdd { axis }, [_]) => {
             let fits = index.shape.len() == x.shape.len()

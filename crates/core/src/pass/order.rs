@@ -10,7 +10,7 @@ pub struct Order {
     pub readers: Vec<Vec<NodeId>>,
     pub is_root: Vec<bool>,
     /// (indices, reader): checks to make as soon as the indices are there. Empty where nothing is
-    /// written: the kernels check for themselves.
+    /// written: the kernels check for themselves. Readers whose result nobody wants come first.
     pub checks: Vec<(NodeId, NodeId)>,
 }
 
@@ -32,10 +32,18 @@ pub fn order(nodes: &[Node], roots: &[NodeId]) -> Order {
         live[root.0 as usize] = true;
         is_root[root.0 as usize] = true;
     }
+    let mut unread = Vec::new();
     let mut readers = vec![Vec::new(); nodes.len()];
     for at in (0..nodes.len()).rev() {
         let node = &nodes[at];
-        live[at] |= is_effect(&node.op);
+        live[at] |= is_effect(&node.op) || matches!(node.op, Op::CheckNonZero);
+        if let Some(operand) = index_operand(&node.op)
+            && !live[at]
+        {
+            // Nobody reads the result, but a bad index is an error all the same.
+            live[node.inputs[operand].0 as usize] = true;
+            unread.push((node.inputs[operand], NodeId(at as u32)));
+        }
         if live[at] {
             for input in &node.inputs {
                 live[input.0 as usize] = true;
@@ -52,7 +60,11 @@ pub fn order(nodes: &[Node], roots: &[NodeId]) -> Order {
         }
         if matches!(nodes[at].op, Op::Assign(_)) {
             for early in at + 1..nodes.len() {
-                if urgent[early] && !done[early] && nodes[early].inputs.iter().all(|i| done[i.0 as usize]) {
+                if urgent[early]
+                    && !done[early]
+                    && !is_effect(&nodes[early].op)
+                    && nodes[early].inputs.iter().all(|i| done[i.0 as usize])
+                {
                     done[early] = true;
                     out.push(NodeId(early as u32));
                 }
@@ -61,7 +73,7 @@ pub fn order(nodes: &[Node], roots: &[NodeId]) -> Order {
         done[at] = true;
         out.push(NodeId(at as u32));
     }
-    let mut checks = Vec::new();
+    let mut checks = unread;
     if out.iter().any(|n| matches!(nodes[n.0 as usize].op, Op::Assign(_))) {
         for &reader in &out {
             let node = &nodes[reader.0 as usize];

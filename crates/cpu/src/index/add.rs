@@ -27,6 +27,10 @@ macro_rules! with_summable {
                 type $T = i32;
                 $body
             }
+            DType::U8 => {
+                type $T = u8;
+                $body
+            }
             dtype => Err($site.fault(&format!("no sums of {dtype} at indices"))),
         }
     };

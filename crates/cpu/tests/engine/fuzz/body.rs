@@ -18,6 +18,8 @@ pub struct Item {
     pub requires_grad: bool,
     /// A view of memory from outside, without a history: it may be written.
     pub writable: bool,
+    /// An argument of the function.
+    pub argument: bool,
 }
 
 /// What a run of the function leaves for its caller.
@@ -172,7 +174,14 @@ impl<'a> Body<'a> {
         let info = self.e.info(handle)?;
         let id = self.step as u64 * 256 + self.made;
         self.made += 1;
-        let item = Item { handle, id, ty: info.ty, requires_grad: info.requires_grad, writable };
+        let item = Item {
+            handle,
+            id,
+            ty: info.ty,
+            requires_grad: info.requires_grad,
+            writable,
+            argument: self.step == 0 && !writable,
+        };
         if numel(&item.ty.shape) <= LARGEST {
             self.pool.push(item.clone());
         }

@@ -268,7 +268,9 @@ impl Body<'_> {
     /// Indices below `size`, of a given shape; computed ones where integers of that shape are there.
     fn indices(&mut self, size: usize, shape: &[usize]) -> Result<Option<Item>> {
         if self.mode.hostile && self.dice.percent(40) {
-            return Ok(self.choose(|i| i.ty.dtype == DType::I32 && i.ty.shape.as_slice() == shape));
+            return Ok(
+                self.choose(|i| i.argument && i.ty.dtype == DType::I32 && i.ty.shape.as_slice() == shape)
+            );
         }
         match self.choose(|i| i.ty.dtype == DType::I32 && i.ty.shape.as_slice() == shape) {
             Some(x) if self.dice.percent(60) => {
@@ -288,7 +290,9 @@ impl Body<'_> {
             return Ok(());
         };
         if self.mode.hostile && self.dice.percent(25) {
-            let Some(a) = self.integers() else { return Ok(()) };
+            // What is wrong with an argument is found before anything is written.
+            let chosen = self.choose(|i| i.argument && i.ty.dtype == DType::I32);
+            let Some(a) = chosen else { return Ok(()) };
             return self.tame("floorDiv", &[tensor_of(&a), tensor_of(&a)], &[]).map(|_| ());
         }
         let axis = self.dim(&x);

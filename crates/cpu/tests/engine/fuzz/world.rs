@@ -71,13 +71,14 @@ impl Mode {
         let mut d = Dice::new(seed, 1);
         let late = d.percent(25);
         let hostile = !late && d.percent(12);
+        let anomaly = !late && !hostile && d.percent(6);
         Self {
             late,
             eager_threads: d.pick(&[1, 1, 3]),
             traced_threads: d.pick(&[1, 3, 3]),
             keep_grads: d.percent(65),
-            verify: !hostile && d.percent(20),
-            anomaly: !late && !hostile && d.percent(6),
+            verify: !hostile && !anomaly && d.percent(20),
+            anomaly,
             hostile,
             steps: 2 + d.below(26),
         }
