@@ -129,7 +129,7 @@ export const reducing: Rows = [
   row('Tensor#softmax', ValueError, /^softmax: undefined as axis; expected/, () => some().softmax(bad())),
   row('Tensor#logSoftmax', IndexError, /^logSoftmax: .*; expected/, () => some().logSoftmax(7)),
   row('Tensor#matmul', ShapeError, /^matmul: .*; inner dims 3 ≠ 7/, () => some().matmul(some([7, 7]))),
-  row('Tensor#mm', ShapeError, /^matmul: .*; inner dims 3 ≠ 7/, () => some().mm(some([7, 7]))),
+  row('Tensor#mm', ShapeError, /^mm: .*; inner dims 3 ≠ 7/, () => some().mm(some([7, 7]))),
   row('Tensor#bmm', ShapeError, /^bmm: .*; expected/, () => some().bmm(some([7, 7]))),
   row('Tensor#mv', ShapeError, /^mv: .*; expected/, () => some().mv(some([7, 7]))),
   row('Tensor#dot', ShapeError, /^dot: .*; expected/, () => some().dot(some([7, 7]))),
@@ -137,7 +137,7 @@ export const reducing: Rows = [
   row('Tensor#addmm', ValueError, /^addmm: "a" as alpha; expected/, () =>
     weight().addmm(weight(), weight(), { alpha: bad('a') }),
   ),
-  row('Tensor#baddbmm', ShapeError, /^bmm: .*; expected 3 and 3 dims/, () => some().baddbmm(some(), some())),
+  row('Tensor#baddbmm', ShapeError, /^baddbmm: .*; expected 3 and 3 dims/, () => some().baddbmm(some(), some())),
   row('Tensor#gather', DTypeError, /^gather: .*; expected/, () => some().gather(0, some())),
   row('Tensor#gather', IndexError, /^gather: index 7 at position \[0, 0\]; expected 0 to 1/, () =>
     some()
