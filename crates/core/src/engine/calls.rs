@@ -75,10 +75,13 @@ impl Engine {
     }
 
     /// Memory for a constant that a user holds: views of it and writes to it must meet.
-    fn give_memory(&mut self, node: NodeId) -> Result<()> {
+    /// The Builder does not know its number any more.
+    pub(super) fn give_memory(&mut self, node: NodeId) -> Result<()> {
         let storage = self.contiguous_copy(node)?;
         let view = storage.base.clone();
-        self.tape.get_mut(node).value = Value::Tensor { storage, view };
+        let entry = self.tape.get_mut(node);
+        entry.value = Value::Tensor { storage, view };
+        entry.node.op = Op::Leaf;
         Ok(())
     }
 
@@ -295,15 +298,9 @@ impl Engine {
         if self.trace.is_some() {
             return self.set_traced_requires_grad(node, on);
         }
-        let literal = match self.value(node) {
-            Value::Scalar(_) => Some(()),
-            Value::Tensor { .. } => None,
-        };
-        if on && literal.is_some() {
+        if on && matches!(self.value(node), Value::Scalar(_)) {
             // A leaf has memory of its own: its gradient and its updates need a place.
-            let storage = self.contiguous_copy(node)?;
-            let view = storage.base.clone();
-            self.tape.get_mut(node).value = Value::Tensor { storage, view };
+            self.give_memory(node)?;
             self.settle();
         }
         self.tape.get_mut(node).node.requires_grad = on;

@@ -140,9 +140,10 @@ impl Engine {
         for (at, &input) in inputs.iter().enumerate() {
             let entry = self.tape.get(input);
             let op = match &entry.value {
-                Value::Scalar(value) => {
+                Value::Scalar(_) => {
+                    // The plan serves other numbers too: two that are equal today stay two.
                     number_inputs.insert(NodeId(at as u32), at);
-                    Op::Const(Number(*value))
+                    Op::Slot(at as u32)
                 }
                 Value::Tensor { view, .. } => {
                     // Addresses are bound at run time.
@@ -388,7 +389,7 @@ pub(super) fn encode(value: f64, dtype: DType, out: &mut [u8]) {
     match dtype {
         DType::Bool => out[0] = u8::from(value != 0.0),
         DType::U8 => out[0] = value as i64 as u8,
-        DType::I32 => out.copy_from_slice(&(value as i32).to_le_bytes()),
+        DType::I32 => out.copy_from_slice(&(value as i64 as i32).to_le_bytes()),
         DType::F32 => out.copy_from_slice(&(value as f32).to_le_bytes()),
         DType::F64 => out.copy_from_slice(&value.to_le_bytes()),
     }

@@ -314,7 +314,7 @@ impl Engine {
 
     fn check_lent(&self, node: NodeId) -> Result<()> {
         match &self.tape.get(node).lent {
-            Some((runs, serial)) if runs.load(Ordering::Relaxed) != *serial => Err(Error::Disposed(
+            Some(gone) if gone.load(Ordering::Relaxed) => Err(Error::Disposed(
                 "tensor: this output of a jitted function was lent until the function's next run, which has happened; \
                  expected a tensor that is still valid. Hint: keep a copy with .clone() before the next call"
                     .into(),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use smallvec::SmallVec;
 
@@ -54,8 +54,14 @@ pub struct Program {
     retained: Vec<NodeId>,
     /// Outputs that the caller asked for; kept gradients follow them.
     pub returned: usize,
-    lent: Vec<Option<Arc<Storage>>>,
-    runs: Arc<AtomicU64>,
+    lent: Vec<Option<Lent>>,
+}
+
+/// An output buffer and whether the tensor that a run put there has been overwritten since.
+#[derive(Clone)]
+struct Lent {
+    storage: Arc<Storage>,
+    gone: Arc<AtomicBool>,
 }
 
 /// What a run does to the gradient of a leaf.
@@ -129,7 +135,6 @@ impl Engine {
             retained,
             returned: outputs.len(),
             lent,
-            runs: Arc::default(),
         })
     }
 
@@ -306,9 +311,10 @@ impl Engine {
     }
 
     /// Takes a storage out of the output buffers: it is read elsewhere and must not be written again.
+    /// Its tensor stays valid.
     pub(super) fn keep_lent(&mut self, storage: u64) {
         for lent in self.programs.iter_mut().flatten().flat_map(|program| &mut program.lent) {
-            if lent.as_ref().is_some_and(|lent| lent.id == storage) {
+            if lent.as_ref().is_some_and(|lent| lent.storage.id == storage) {
                 *lent = None;
             }
         }
@@ -342,7 +348,7 @@ impl Engine {
         states: &[Arc<Storage>],
     ) -> Result<Vec<Handle>> {
         let (inputs, numbers) = self.bind_args(runnable, args)?;
-        self.remember_arguments(id, &inputs);
+        self.remember_arguments(id, args);
         for (storage, _) in &inputs {
             self.keep_lent(storage.id);
         }
@@ -401,11 +407,14 @@ impl Engine {
                         )));
                     }
                     let size = have.dtype.size();
+                    let shared = match self.value(node) {
+                        Value::Tensor { storage, .. } => {
+                            is_written(runnable, &states, inputs.len() as u32, storage)?
+                        }
+                        Value::Scalar(_) => false,
+                    };
                     let bound = match self.value(node) {
-                        Value::Tensor { storage, view }
-                            if view.is_contiguous()
-                                && !is_written(runnable, &states, inputs.len() as u32, storage)? =>
-                        {
+                        Value::Tensor { storage, view } if view.is_contiguous() && !shared => {
                             Some((Arc::clone(storage), view.offset * size))
                         }
                         _ => None,
@@ -425,15 +434,17 @@ impl Engine {
         for (at, (ty, view)) in runnable.outputs.iter().enumerate() {
             let program = self.program(id)?;
             let lends = at < program.returned && view.numel() * ty.dtype.size() > COPIED_OUTPUT_BYTES;
-            if lends && let Some(storage) = &program.lent[at] {
+            let earlier = if lends { program.lent[at].clone() } else { None };
+            let storage = if let Some(Lent { storage, gone }) = earlier {
+                gone.store(true, Ordering::Relaxed);
                 // Whoever saved the earlier content for a backward pass learns that it is gone.
                 storage.written();
-                out.push(Arc::clone(storage));
-                continue;
-            }
-            let storage = Storage::new(&self.backend, &self.meter, ty.dtype, view.clone())?;
+                storage
+            } else {
+                Storage::new(&self.backend, &self.meter, ty.dtype, view.clone())?
+            };
             if lends && let Some(Some(program)) = self.programs.get_mut(id.0 as usize) {
-                program.lent[at] = Some(Arc::clone(&storage));
+                program.lent[at] = Some(Lent { storage: Arc::clone(&storage), gone: Arc::default() });
             }
             out.push(storage);
         }
@@ -449,17 +460,13 @@ impl Engine {
     ) -> Result<Vec<Handle>> {
         let program = self.program(id)?;
         let (effects, returned) = (program.effects.clone(), program.returned);
-        let lends: Vec<bool> = program.lent.iter().map(Option::is_some).collect();
-        let runs = Arc::clone(&program.runs);
-        let serial = runs.fetch_add(1, Ordering::Relaxed) + 1;
+        let lent: Vec<_> = program.lent.iter().map(|l| l.as_ref().map(|l| Arc::clone(&l.gone))).collect();
         let mut handles = Vec::with_capacity(returned);
         let mut kept: HashMap<usize, NodeId> = HashMap::new();
         for (at, storage) in outputs.into_iter().enumerate() {
             let node = self.output_node(runnable.outputs[at].0.clone(), storage);
             if at < returned {
-                if lends[at] {
-                    self.tape.get_mut(node).lent = Some((Arc::clone(&runs), serial));
-                }
+                self.tape.get_mut(node).lent.clone_from(&lent[at]);
                 handles.push(self.handle(node));
             } else {
                 kept.insert(at, node);

@@ -1,7 +1,7 @@
 //! The eager graph: a slab of counted nodes, held by handles and by their consumers.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicBool;
 
 use smallvec::SmallVec;
 
@@ -71,9 +71,9 @@ pub struct Entry {
     pub spent: bool,
     /// Boxed: few tensors have one, and a million small tensors should stay small.
     pub producer: Option<Box<Producer>>,
-    /// The run of a program in whose output buffer the value lies: valid while the program's
-    /// count of runs is still this one.
-    pub lent: Option<(Arc<AtomicU64>, u64)>,
+    /// Set where the value lies in an output buffer of a program: whether a later run has taken
+    /// the buffer back.
+    pub lent: Option<Arc<AtomicBool>>,
 }
 
 /// The slab.

@@ -314,12 +314,10 @@ impl Engine {
     fn memory_of(&mut self, eager: NodeId) -> Result<Value> {
         if let Value::Scalar(_) = self.value(eager) {
             let trace = self.trace.take();
-            let storage = self.contiguous_copy(eager);
+            let given = self.give_memory(eager);
             self.settle();
             self.trace = trace;
-            let storage = storage?;
-            let view = storage.base.clone();
-            self.tape.get_mut(eager).value = Value::Tensor { storage, view };
+            given?;
         }
         Ok(self.value(eager).clone())
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::gradient::Grad;
 use super::log::{Log, Record};
-use super::{Engine, Handle, ProgramId};
+use super::{Engine, Handle, ProgramId, RunArg};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::graph::NodeId;
@@ -196,11 +196,21 @@ impl Engine {
     }
 
     /// The storages of a run's arguments, which the log must not take for tensors from outside.
-    pub(super) fn remember_arguments(&mut self, program: ProgramId, inputs: &[(Arc<Storage>, usize)]) {
-        if self.verify.as_ref().is_some_and(|v| v.program == program)
-            && let Some(Some(program)) = self.programs.get_mut(program.0 as usize)
-        {
-            program.arguments = inputs.iter().map(|(storage, _)| storage.id).collect();
+    pub(super) fn remember_arguments(&mut self, program: ProgramId, args: &[RunArg]) {
+        if self.verify.as_ref().is_none_or(|v| v.program != program) {
+            return;
+        }
+        let mut storages = Vec::new();
+        for arg in args {
+            if let RunArg::Tensor(handle) = *arg
+                && let Ok(node) = self.resolve(handle)
+                && let Value::Tensor { storage, .. } = self.value(node)
+            {
+                storages.push(storage.id);
+            }
+        }
+        if let Some(Some(program)) = self.programs.get_mut(program.0 as usize) {
+            program.arguments = storages;
         }
     }
 }

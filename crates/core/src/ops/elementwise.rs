@@ -35,7 +35,8 @@ fn wrap(value: f64, dtype: DType) -> f64 {
         DType::Bool => f64::from(u8::from(value != 0.0)),
         DType::U8 => f64::from(value as i64 as u8),
         DType::I32 => f64::from(value as i64 as i32),
-        DType::F32 | DType::F64 => value,
+        DType::F32 => f64::from(value as f32),
+        DType::F64 => value,
     }
 }
 
@@ -205,10 +206,25 @@ impl Builder<'_> {
         self.push(Op::Unary(op), &[x])
     }
 
+    /// The type that a binary op of two operands computes in.
+    fn promoted(&self, op: BinaryOp, a: Operand, b: Operand) -> DType {
+        let dtype = promote(self.kind_of(a), self.kind_of(b));
+        let literal = [a, b].into_iter().find(|x| self.kind_of(*x).weak.is_some());
+        match literal {
+            // A number that the integers do not hold would wrap, and u8 below 256 be false. What a number
+            // will be that is an argument is not known, so it is compared where both are exact.
+            Some(number) if op.returns_bool() && matches!(dtype, DType::U8 | DType::I32) => {
+                let held = self.known(number).is_some_and(|value| wrap(value, dtype) == value);
+                if held { dtype } else { DType::F64 }
+            }
+            _ => dtype,
+        }
+    }
+
     /// A binary op after promotion and broadcasting.
     pub fn binary(&mut self, op: BinaryOp, a: impl Into<Operand>, b: impl Into<Operand>) -> Result<NodeId> {
         let (a, b) = (a.into(), b.into());
-        let promoted = promote(self.kind_of(a), self.kind_of(b));
+        let promoted = self.promoted(op, a, b);
         let dtype = op.computes_in(promoted).ok_or_else(|| unsupported(op.name(), promoted))?;
         let shape = broadcast(op.name(), &self.shape_of(a), &self.shape_of(b))?;
         if op == BinaryOp::Pow {

@@ -135,7 +135,8 @@ pub(super) static ROWS: &[ApiOp] = &[
         let (value, dtype, shape) = (a.number()?, a.dtype()?, a.shape()?);
         let number = b.number(value)?;
         let scalar = b.cast(number, dtype)?;
-        b.stretch(scalar, &shape)
+        // A tensor, even of one element, may be written later: it is not a number that ops look into.
+        if shape.is_empty() { b.copy(scalar) } else { b.stretch(scalar, &shape) }
     }),
     row("rand", NONE, "dtype, shape", "Uniform numbers in [0, 1).", "rand", false, |b, a| {
         let (dtype, shape) = (a.dtype()?, a.shape()?);

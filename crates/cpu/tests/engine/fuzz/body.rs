@@ -27,6 +27,8 @@ pub struct Item {
 pub struct Notes {
     /// Every handle made.
     pub made: Vec<Handle>,
+    /// Whether the first output is meant as the next call's first argument.
+    pub feeds: bool,
     /// One line per op: what it was given and what came of it.
     pub lines: Vec<String>,
 }
@@ -87,11 +89,21 @@ impl<'a> Body<'a> {
         body.e.set_context(0, 0);
         result?;
         body.dice = Dice::new(seed, 4);
-        Ok(body.outputs())
+        body.step += 1;
+        body.outputs()
     }
 
-    fn outputs(&mut self) -> Vec<Handle> {
+    fn outputs(&mut self) -> Result<Vec<Handle>> {
         let mut out = Vec::new();
+        let first = self.pool.iter().find(|i| i.argument).cloned();
+        if let Some(argument) = first
+            && self.dice.percent(40)
+            && let Some(next) = self.choose(|i| i.ty == argument.ty)
+            && let Some(next) = self.op("clone", &[tensor_of(&next)], &[])?
+        {
+            self.notes.feeds = true;
+            out.push(next.handle);
+        }
         for _ in 0..1 + self.dice.below(6) {
             if let Some(item) = self.choose(|_| true) {
                 out.push(item.handle);
@@ -103,7 +115,7 @@ impl<'a> Body<'a> {
         if self.dice.percent(20) {
             out.push(self.dice.pick(&self.world.params));
         }
-        out
+        Ok(out)
     }
 
     // Choosing operands.

@@ -63,6 +63,8 @@ pub struct Mode {
     pub anomaly: bool,
     /// Indices may be out of range and divisors zero.
     pub hostile: bool,
+    /// Arguments may share memory with what the function sees from outside.
+    pub alias: bool,
     pub steps: usize,
 }
 
@@ -80,6 +82,7 @@ impl Mode {
             verify: !hostile && !anomaly && d.percent(20),
             anomaly,
             hostile,
+            alias: !hostile && d.percent(10),
             steps: 2 + d.below(26),
         }
     }
@@ -94,6 +97,10 @@ pub struct World {
     pub views: Vec<Handle>,
     pub optimizers: Vec<(OptimizerId, Vec<usize>, OptimizerKind)>,
     pub args: Vec<Handle>,
+    /// Arguments that are outputs of the call before.
+    borrowed: Option<usize>,
+    /// Gradients that somebody holds while the function goes on.
+    pub held: Vec<Handle>,
 }
 
 pub fn shape(d: &mut Dice, dims: &[usize; 4], most: usize) -> Vec<usize> {
@@ -150,15 +157,23 @@ fn hypers(d: &mut Dice, kind: OptimizerKind) -> Vec<f64> {
 }
 
 impl World {
-    pub fn new(e: &mut Engine, seed: u64) -> Self {
+    pub fn new(e: &mut Engine, seed: u64, alias: bool) -> Self {
         let mut d = Dice::new(seed, 2);
         e.seed(seed);
         let mut dims = [0; 4].map(|_| d.pick(&SIZES));
         if d.percent(5) {
             dims[3] = 0;
         }
-        let mut world =
-            Self { dims, params: vec![], buffers: vec![], views: vec![], optimizers: vec![], args: vec![] };
+        let mut world = Self {
+            dims,
+            params: vec![],
+            buffers: vec![],
+            views: vec![],
+            optimizers: vec![],
+            args: vec![],
+            borrowed: None,
+            held: vec![],
+        };
         for _ in 0..1 + d.below(4) {
             let dtype = d.pick(&[DType::F32, DType::F32, DType::F32, DType::F64]);
             let shape = shape(&mut d, &dims, 2500);
@@ -176,12 +191,24 @@ impl World {
             let made = world.tensor(e, &mut d, dtype);
             world.buffers.push(made);
         }
+        if d.percent(30) {
+            let shape = shape(&mut d, &dims, 2500);
+            let attrs = [
+                vec![0.3, f64::from(DType::F32 as u8), shape.len() as f64],
+                shape.iter().map(|&s| s as f64).collect(),
+            ];
+            world.buffers.push(op(e, "full", &[], &attrs.concat()));
+        }
         for _ in 0..1 + d.below(3) {
             let dtype = d.pick(&[DType::F32, DType::F32, DType::F32, DType::I32, DType::F64]);
             let made = world.tensor(e, &mut d, dtype);
             world.args.push(made);
         }
         world.outer_views(e, &mut d);
+        if alias {
+            let of = [d.pick(&world.buffers), d.pick(&world.params)];
+            world.args.extend(of.map(|of| op(e, "detach", &[of], &[])));
+        }
         world.make_optimizers(e, &mut d);
         world
     }
@@ -229,7 +256,7 @@ impl World {
     }
 
     /// What happens outside between two calls of the step.
-    pub fn between(&self, e: &mut Engine, seed: u64, call: usize) {
+    pub fn between(&mut self, e: &mut Engine, (seed, mode, call): (u64, Mode, usize), fed: Option<Handle>) {
         let mut d = Dice::new(seed, 100 + call as u64);
         if let Some(&(id, ..)) = self.optimizers.first()
             && d.percent(30)
@@ -248,8 +275,26 @@ impl World {
             let of = d.pick(&self.buffers);
             self.refill(e, &mut d, of);
         }
-        for &arg in &self.args {
-            self.refill(e, &mut d, arg);
+        if d.percent(40) && mode.keep_grads {
+            let of = d.pick(&self.params);
+            self.held.extend(e.grad_of(of).unwrap());
+        }
+        for at in 0..self.args.len() {
+            if self.borrowed == Some(at) {
+                let ty = e.info(self.args[at]).unwrap().ty;
+                let bytes = content(&mut d, ty.dtype, &ty.shape);
+                e.release(self.args[at]);
+                self.args[at] = e.create(ty.dtype, &ty.shape, &bytes).unwrap();
+            } else {
+                self.refill(e, &mut d, self.args[at]);
+            }
+        }
+        self.borrowed = None;
+        if let Some(output) = fed {
+            e.release(self.args[0]);
+            // A detached handle of its own: the output is released by whoever has it.
+            self.args[0] = op(e, "detach", &[output], &[]);
+            self.borrowed = Some(0);
         }
     }
 
@@ -262,7 +307,7 @@ impl World {
     }
 
     pub fn release(self, e: &mut Engine) {
-        for handle in [self.params, self.buffers, self.views, self.args].concat() {
+        for handle in [self.params, self.buffers, self.views, self.args, self.held].concat() {
             e.release(handle);
         }
         for (id, ..) in self.optimizers {
