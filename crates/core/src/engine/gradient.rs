@@ -57,7 +57,7 @@ impl Engine {
         let (path, site) = (self.path, self.site);
         let targets = xs
             .iter()
-            .map(|&x| Ok(self.resolve(x).map(|node| self.identity(node))?))
+            .map(|&x| self.resolve(x).map(|node| self.identity(node)))
             .collect::<Result<Vec<_>>>()?;
         let result = self.walk(y, gradient, &targets, retain).map(|found| {
             targets

@@ -3,6 +3,7 @@
 //! A call resolves its handles to nodes of the current graph, lets the Builder append, and turns
 //! the result into a handle. Nodes made on the way are let go when the call ends.
 
+mod alias;
 mod anomaly;
 mod beside;
 mod calls;
@@ -12,8 +13,10 @@ mod explain;
 mod gradient;
 pub mod handles;
 mod jobs;
+mod lending;
 mod log;
 mod optimizer;
+mod overlay;
 mod program;
 mod reading;
 mod runnable;

@@ -2,17 +2,19 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use smallvec::SmallVec;
 
+use super::alias;
 use super::anomaly::Watched;
 use super::execute::gates;
 use super::gradient::Grad;
+use super::lending::Lent;
 use super::log;
+use super::overlay::Leaf;
 use super::runnable::{Bump, Given, Runnable, ScalarSource, StateRef};
 use super::tape::Entry;
-use super::trace::{Leaf, Trace, TraceOptions};
+use super::trace::{Trace, TraceOptions};
 use super::verify::Records;
 use super::{Engine, Handle, OptimizerId};
 use crate::backend::{Binding, Executable};
@@ -22,9 +24,6 @@ use crate::op::{Number, Op};
 use crate::pass::{Lowered, Source, lower};
 use crate::shape::{View, show};
 use crate::storage::{Storage, Value};
-
-/// Outputs up to this size are ordinary tensors; larger ones are lent until the next run.
-const COPIED_OUTPUT_BYTES: usize = 4096;
 
 /// A program of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,14 +53,7 @@ pub struct Program {
     retained: Vec<NodeId>,
     /// Outputs that the caller asked for; kept gradients follow them.
     pub returned: usize,
-    lent: Vec<Option<Lent>>,
-}
-
-/// An output buffer and whether the tensor that a run put there has been overwritten since.
-#[derive(Clone)]
-struct Lent {
-    storage: Arc<Storage>,
-    gone: Arc<AtomicBool>,
+    pub(super) lent: Vec<Option<Lent>>,
 }
 
 /// What a run does to the gradient of a leaf.
@@ -230,7 +222,7 @@ impl Engine {
             bumps,
             states,
             written: lowered.written,
-            reads_late: late_reads(trace, roots),
+            reads_late: alias::late_reads(trace, roots),
             inputs: trace.inputs.clone(),
             outputs,
             random_blocks: trace.random_blocks,
@@ -308,16 +300,6 @@ impl Engine {
             self.settle();
         }
         Ok(())
-    }
-
-    /// Takes a storage out of the output buffers: it is read elsewhere and must not be written again.
-    /// Its tensor stays valid.
-    pub(super) fn keep_lent(&mut self, storage: u64) {
-        for lent in self.programs.iter_mut().flatten().flat_map(|program| &mut program.lent) {
-            if lent.as_ref().is_some_and(|lent| lent.storage.id == storage) {
-                *lent = None;
-            }
-        }
     }
 
     /// The storages that a program's states stand for now.
@@ -409,7 +391,7 @@ impl Engine {
                     let size = have.dtype.size();
                     let shared = match self.value(node) {
                         Value::Tensor { storage, .. } => {
-                            is_written(runnable, &states, inputs.len() as u32, storage)?
+                            alias::is_written(runnable, &states, inputs.len() as u32, storage)?
                         }
                         Value::Scalar(_) => false,
                     };
@@ -427,28 +409,6 @@ impl Engine {
             }
         }
         Ok((inputs, numbers))
-    }
-
-    fn output_storages(&mut self, id: ProgramId, runnable: &Runnable) -> Result<Vec<Arc<Storage>>> {
-        let mut out = Vec::with_capacity(runnable.outputs.len());
-        for (at, (ty, view)) in runnable.outputs.iter().enumerate() {
-            let program = self.program(id)?;
-            let lends = at < program.returned && view.numel() * ty.dtype.size() > COPIED_OUTPUT_BYTES;
-            let earlier = if lends { program.lent[at].clone() } else { None };
-            let storage = if let Some(Lent { storage, gone }) = earlier {
-                gone.store(true, Ordering::Relaxed);
-                // Whoever saved the earlier content for a backward pass learns that it is gone.
-                storage.written();
-                storage
-            } else {
-                Storage::new(&self.backend, &self.meter, ty.dtype, view.clone())?
-            };
-            if lends && let Some(Some(program)) = self.programs.get_mut(id.0 as usize) {
-                program.lent[at] = Some(Lent { storage: Arc::clone(&storage), gone: Arc::default() });
-            }
-            out.push(storage);
-        }
-        Ok(out)
     }
 
     /// Gradients, lent outputs and handles after a run.
@@ -513,52 +473,6 @@ impl Engine {
         self.pool.push(id);
         id
     }
-}
-
-/// Whether the program writes the memory of an argument; an error where it also reads the argument
-/// after that, since the function would see the new value.
-fn is_written(runnable: &Runnable, states: &[Arc<Storage>], input: u32, storage: &Storage) -> Result<bool> {
-    let Some(&state) = runnable.written.iter().find(|&&s| states[s as usize].id == storage.id) else {
-        return Ok(false);
-    };
-    if runnable.reads_late.contains(&(input, state)) {
-        return Err(Error::Trace(format!(
-            "jit: argument {input} shares memory with a tensor that the function writes before it reads the argument; \
-             expected separate memory. Hint: use the tensor inside the function without passing it, or pass its clone()"
-        )));
-    }
-    Ok(true)
-}
-
-/// Arguments that are read after writes to states, as (input, state).
-fn late_reads(trace: &Trace, roots: &[(NodeId, Option<View>)]) -> Vec<(u32, u32)> {
-    let mut argument: Vec<Option<u32>> = Vec::with_capacity(trace.nodes.len());
-    let mut written: Vec<u32> = Vec::new();
-    let mut late = Vec::new();
-    for node in &trace.nodes {
-        let mut of = match node.op {
-            Op::Input(n) => Some(n),
-            _ => None,
-        };
-        for input in &node.inputs {
-            let Some(read) = argument[input.0 as usize] else { continue };
-            late.extend(written.iter().map(|&state| (read, state)));
-            if matches!(node.op, Op::View(_)) {
-                of = Some(read);
-            }
-        }
-        if matches!(node.op, Op::Assign(_))
-            && let Some(root) = &trace.roots[node.inputs[0].0 as usize]
-        {
-            written.push(root.state);
-        }
-        argument.push(of);
-    }
-    let returned = roots.iter().filter_map(|(node, _)| argument[node.0 as usize]);
-    late.extend(returned.flat_map(|read| written.iter().map(move |&state| (read, state))));
-    late.sort_unstable();
-    late.dedup();
-    late
 }
 
 /// What to say where a running training owns the state.

@@ -11,5 +11,6 @@ mod fuzz;
 mod gradcheck;
 mod invariants;
 mod jobs;
+mod regressions;
 mod support;
 mod training;

@@ -22,6 +22,13 @@ pub struct Item {
     pub argument: bool,
 }
 
+impl Item {
+    /// The name in the printed lines: step, position in the step, type and shape.
+    pub fn show(&self) -> String {
+        format!("%{}.{}{}{:?}", self.id / 256, self.id % 256, self.ty.dtype, self.ty.shape.as_slice())
+    }
+}
+
 /// What a run of the function leaves for its caller.
 #[derive(Default)]
 pub struct Notes {
@@ -104,7 +111,7 @@ impl<'a> Body<'a> {
             self.notes.feeds = true;
             out.push(next.handle);
         }
-        for _ in 0..1 + self.dice.below(6) {
+        for _ in 0..=self.dice.below(6) {
             if let Some(item) = self.choose(|_| true) {
                 out.push(item.handle);
                 if self.dice.percent(12) {
@@ -128,7 +135,7 @@ impl<'a> Body<'a> {
         let score = |item: &Item| {
             let age = (step.saturating_sub(item.id / 256)) as f64;
             let luck = f64::from(neuroxide_core::rng::philox(salt, item.id)[0]) / f64::from(u32::MAX);
-            luck.powf(0.3 + age.min(12.0) / 4.0)
+            luck / (3.0 + age.min(12.0))
         };
         self.pool.iter().filter(|item| fits(item)).max_by(|a, b| score(a).total_cmp(&score(b))).cloned()
     }
@@ -165,7 +172,7 @@ impl<'a> Body<'a> {
 
     // Making tensors.
 
-    pub fn line(&mut self, text: String) {
+    pub fn line(&mut self, text: &str) {
         let step = self.step - 1;
         self.notes.lines.push(format!("{step}: {text}"));
     }
@@ -175,7 +182,7 @@ impl<'a> Body<'a> {
         match result {
             Ok(value) => Ok(Some(value)),
             Err(error) => {
-                self.line(format!("{what} -> {}", error.code()));
+                self.line(&format!("{what} -> {}", error.code()));
                 let ends = ["ERR_INDEX", "ERR_VALUE", "ERR_ANOMALY", "ERR_INTERNAL", "ERR_DEVICE"];
                 if ends.contains(&error.code()) { Err(error) } else { Ok(None) }
             }
@@ -219,7 +226,7 @@ impl<'a> Body<'a> {
         let Some(handle) = self.caught(&text, made)? else { return Ok(None) };
         self.notes.made.push(handle);
         let item = self.admit(handle, false)?;
-        self.line(format!(
+        self.line(&format!(
             "{text} = %{}.{}{}{:?}",
             item.id / 256,
             item.id % 256,

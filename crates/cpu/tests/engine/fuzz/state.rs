@@ -16,7 +16,10 @@ impl Body<'_> {
             91 | 92 => self.set_grad(),
             93..96 => self.optimize(),
             96 => self.gradients(),
-            97 => self.toggle(),
+            97 => {
+                self.toggle();
+                Ok(())
+            }
             98 => self.literal(),
             _ => self.optimizer_state(),
         }
@@ -43,16 +46,12 @@ impl Body<'_> {
             _ => self.fresh(target.ty.dtype, &target.ty.shape.clone())?,
         };
         let Some(value) = value else { return Ok(()) };
-        let text = format!("write {} <- {}", self.show(&target), self.show(&value));
+        let text = format!("write {} <- {}", target.show(), value.show());
         let written = self.e.assign(target.handle, value.handle);
         if self.caught(&text, written)?.is_some() {
-            self.line(text);
+            self.line(&text);
         }
         Ok(())
-    }
-
-    fn show(&self, i: &Item) -> String {
-        format!("%{}.{}{}{:?}", i.id / 256, i.id % 256, i.ty.dtype, i.ty.shape.as_slice())
     }
 
     fn loss(&mut self) -> Result<Option<Item>> {
@@ -83,21 +82,17 @@ impl Body<'_> {
             let Some(y) = self.loss()? else { return Ok(()) };
             (y, None)
         };
-        let text = format!(
-            "backward {} {:?} retain {retain}",
-            self.show(&y),
-            gradient.as_ref().map(|g| self.show(g))
-        );
+        let text = format!("backward {} {:?} retain {retain}", y.show(), gradient.as_ref().map(Item::show));
         let done = self.e.backward(y.handle, gradient.map(|g| g.handle), retain);
         if self.caught(&text, done)?.is_some() {
-            self.line(text);
+            self.line(&text);
         }
         Ok(())
     }
 
     fn zero_grad(&mut self) -> Result<()> {
         let chosen: Vec<_> = self.world.params.iter().copied().filter(|_| self.dice.percent(70)).collect();
-        self.line(format!("zeroGrad of {}", chosen.len()));
+        self.line(&format!("zeroGrad of {}", chosen.len()));
         self.e.zero_grad(&chosen)
     }
 
@@ -105,12 +100,12 @@ impl Body<'_> {
         let found = self.e.grad_of(self.world.params[at]);
         let text = format!("grad of parameter {at}");
         let Some(Some(handle)) = self.caught(&text, found)? else {
-            self.line(format!("{text}: none"));
+            self.line(&format!("{text}: none"));
             return Ok(None);
         };
         self.notes.made.push(handle);
         let item = self.admit(handle, false)?;
-        self.line(format!("{text} = {}", self.show(&item)));
+        self.line(&format!("{text} = {}", item.show()));
         Ok(Some(item))
     }
 
@@ -137,10 +132,10 @@ impl Body<'_> {
                 self.op("div", &[tensor_of(&grad), tensor_of(&low)], &[])?
             }
         };
-        let text = format!("setGrad of parameter {at} to {:?}", new.as_ref().map(|i| self.show(i)));
+        let text = format!("setGrad of parameter {at} to {:?}", new.as_ref().map(Item::show));
         let done = self.e.set_grad(param, new.map(|i| i.handle));
         if self.caught(&text, done)?.is_some() {
-            self.line(text);
+            self.line(&text);
         }
         Ok(())
     }
@@ -154,7 +149,7 @@ impl Body<'_> {
         let done = self.e.optimizer_step(*id);
         let text = format!("step of optimizer {at} ({kind:?})");
         if self.caught(&text, done)?.is_some() {
-            self.line(text);
+            self.line(&text);
         }
         Ok(())
     }
@@ -164,7 +159,7 @@ impl Body<'_> {
         let Some(x) = self.choose(|i| i.requires_grad) else { return Ok(()) };
         let Some(p) = self.choose(|i| i.requires_grad) else { return Ok(()) };
         let retain = self.dice.percent(70);
-        let text = format!("gradients of {} to {} and {}", self.show(&y), self.show(&x), self.show(&p));
+        let text = format!("gradients of {} to {} and {}", y.show(), x.show(), p.show());
         let found = self.e.gradients(y.handle, None, &[x.handle, p.handle], retain);
         let Some(found) = self.caught(&text, found)? else { return Ok(()) };
         for handle in found {
@@ -172,19 +167,18 @@ impl Body<'_> {
                 Some(handle) => {
                     self.notes.made.push(handle);
                     let item = self.admit(handle, false)?;
-                    self.line(format!("{text} = {}", self.show(&item)));
+                    self.line(&format!("{text} = {}", item.show()));
                 }
-                None => self.line(format!("{text}: none")),
+                None => self.line(&format!("{text}: none")),
             }
         }
         Ok(())
     }
 
-    fn toggle(&mut self) -> Result<()> {
+    fn toggle(&mut self) {
         let on = self.dice.percent(60);
         self.e.set_grad_enabled(on);
-        self.line(format!("gradients on: {on}"));
-        Ok(())
+        self.line(&format!("gradients on: {on}"));
     }
 
     /// A tensor made in the function; a verified function makes none.
@@ -198,7 +192,7 @@ impl Body<'_> {
         let handle = self.e.create(dtype, &shape, &bytes)?;
         self.notes.made.push(handle);
         let item = self.admit(handle, false)?;
-        self.line(format!("literal = {}", self.show(&item)));
+        self.line(&format!("literal = {}", item.show()));
         Ok(())
     }
 
@@ -209,7 +203,7 @@ impl Body<'_> {
         if let Some(handle) = self.e.optimizer_state(*id, at, name)? {
             self.notes.made.push(handle);
             let item = self.admit(handle, false)?;
-            self.line(format!("{kind:?} {name} of {at} = {}", self.show(&item)));
+            self.line(&format!("{kind:?} {name} of {at} = {}", item.show()));
         }
         Ok(())
     }

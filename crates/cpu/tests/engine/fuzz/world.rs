@@ -27,7 +27,7 @@ impl Dice {
     }
 
     pub fn below(&mut self, n: usize) -> usize {
-        (u64::from(self.next()) * n as u64 >> 32) as usize
+        ((u64::from(self.next()) * n as u64) >> 32) as usize
     }
 
     pub fn percent(&mut self, p: usize) -> bool {
@@ -53,6 +53,8 @@ pub fn is_float(dtype: DType) -> bool {
 }
 
 /// How a case runs.
+// The flags are independent choices, not states of one machine.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, Copy, Debug)]
 pub struct Mode {
     pub late: bool,
@@ -174,7 +176,7 @@ impl World {
             borrowed: None,
             held: vec![],
         };
-        for _ in 0..1 + d.below(4) {
+        for _ in 0..=d.below(4) {
             let dtype = d.pick(&[DType::F32, DType::F32, DType::F32, DType::F64]);
             let shape = shape(&mut d, &dims, 2500);
             let bytes = content(&mut d, dtype, &shape);
@@ -186,7 +188,7 @@ impl World {
             world.params.push(e.parameter(source, &order).unwrap());
             e.release(source);
         }
-        for _ in 0..1 + d.below(4) {
+        for _ in 0..=d.below(4) {
             let dtype = d.pick(&[DType::F32, DType::F32, DType::F64, DType::I32, DType::U8, DType::Bool]);
             let made = world.tensor(e, &mut d, dtype);
             world.buffers.push(made);
@@ -199,7 +201,7 @@ impl World {
             ];
             world.buffers.push(op(e, "full", &[], &attrs.concat()));
         }
-        for _ in 0..1 + d.below(3) {
+        for _ in 0..=d.below(3) {
             let dtype = d.pick(&[DType::F32, DType::F32, DType::F32, DType::I32, DType::F64]);
             let made = world.tensor(e, &mut d, dtype);
             world.args.push(made);
@@ -273,7 +275,7 @@ impl World {
         }
         if d.percent(30) {
             let of = d.pick(&self.buffers);
-            self.refill(e, &mut d, of);
+            refill(e, &mut d, of);
         }
         if d.percent(40) && mode.keep_grads {
             let of = d.pick(&self.params);
@@ -286,7 +288,7 @@ impl World {
                 e.release(self.args[at]);
                 self.args[at] = e.create(ty.dtype, &ty.shape, &bytes).unwrap();
             } else {
-                self.refill(e, &mut d, self.args[at]);
+                refill(e, &mut d, self.args[at]);
             }
         }
         self.borrowed = None;
@@ -298,14 +300,6 @@ impl World {
         }
     }
 
-    fn refill(&self, e: &mut Engine, d: &mut Dice, of: Handle) {
-        let ty = e.info(of).unwrap().ty;
-        let bytes = content(d, ty.dtype, &ty.shape);
-        let new = e.create(ty.dtype, &ty.shape, &bytes).unwrap();
-        e.assign(of, new).unwrap();
-        e.release(new);
-    }
-
     pub fn release(self, e: &mut Engine) {
         for handle in [self.params, self.buffers, self.views, self.args, self.held].concat() {
             e.release(handle);
@@ -314,4 +308,13 @@ impl World {
             e.optimizer_free(id);
         }
     }
+}
+
+/// New content for a tensor.
+fn refill(e: &mut Engine, d: &mut Dice, of: Handle) {
+    let ty = e.info(of).unwrap().ty;
+    let bytes = content(d, ty.dtype, &ty.shape);
+    let new = e.create(ty.dtype, &ty.shape, &bytes).unwrap();
+    e.assign(of, new).unwrap();
+    e.release(new);
 }
