@@ -278,7 +278,7 @@ export function jit<Args extends readonly never[] | readonly unknown[], Result>(
   if (fn.constructor.name === 'AsyncFunction' || fn.constructor.name.endsWith('GeneratorFunction'))
     throw located(
       TraceError,
-      `jit: an ${fn.constructor.name}; expected a synchronous function. Await before or after the call, not in it.`,
+      `jit: ${fn.constructor.name.startsWith('A') ? 'an' : 'a'} ${fn.constructor.name}; expected a synchronous function. Await before or after the call, not in it.`,
     )
   requireJitOptions(options)
   const name = fn.name === '' ? 'jit' : fn.name

@@ -28,7 +28,7 @@ export const Io = {
 /** What the addon says of a tensor beside its sizes. */
 export const Flag = { requiresGrad: 1, leaf: 2, traced: 4, weak: 8, lent: 16 } as const
 
-const LIST_CAPACITY = 16_384
+export const LIST_CAPACITY = 16_384
 
 /** Element types in the order of their codes. */
 export const dtypes: readonly DType[] = ['bool', 'u8', 'i32', 'f32', 'f64']

@@ -1,5 +1,5 @@
-import { ValueError } from './errors.js'
-import { Io, io, native } from './native.js'
+import { TraceError, ValueError } from './errors.js'
+import { Io, io, isTracing, native } from './native.js'
 import { located } from './tensor/base.js'
 import { shown } from './tensor/create.js'
 
@@ -16,6 +16,14 @@ function requireNatural(op: string, what: string, value: unknown): void {
     throw located(ValueError, `${op}: ${shown(value)} as ${what}; expected an integer from 0 to 2^53 - 1.`)
 }
 
+function requireNoTrace(op: string): void {
+  if (isTracing())
+    throw located(
+      TraceError,
+      `${op}: called inside a traced function; expected a call before it: the stream would move once, not at each call.`,
+    )
+}
+
 /**
  * Starts the stream of random numbers of this thread from a seed.
  *
@@ -24,6 +32,7 @@ function requireNatural(op: string, what: string, value: unknown): void {
  *
  * @param seed - an integer from 0 to 2^53 - 1
  * @throws ValueError where the seed is no such integer
+ * @throws TraceError inside a jitted function
  * @example
  * ```ts
  * import { manualSeed, rand } from 'neuroxide'
@@ -35,6 +44,7 @@ function requireNatural(op: string, what: string, value: unknown): void {
  */
 export function manualSeed(seed: number): void {
   requireNatural('manualSeed', 'seed', seed)
+  requireNoTrace('manualSeed')
   native.seed(seed)
 }
 
@@ -61,6 +71,7 @@ export function rngState(): RngState {
  *
  * @param state - what {@link rngState} returned
  * @throws ValueError where it holds no such integers
+ * @throws TraceError inside a jitted function
  * @example
  * ```ts
  * import { rngState, setRngState } from 'neuroxide'
@@ -70,5 +81,6 @@ export function rngState(): RngState {
 export function setRngState(state: RngState): void {
   requireNatural('setRngState', 'seed', state?.seed)
   requireNatural('setRngState', 'offset', state?.offset)
+  requireNoTrace('setRngState')
   native.setRngState(state.seed, state.offset)
 }

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { GradError, ShapeError, TraceError, ValueError } from './errors.js'
-import { modeChanged, readGuard } from './tensor/guards.js'
+import { argumentName, modeChanged, readGuard } from './tensor/guards.js'
 import { Flag, Io, NONE, io, isTracing, native, type Handle } from './native.js'
 import { formatted } from './tensor/print.js'
 import { at } from './tensor/at.js'
@@ -199,6 +199,12 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> extends Vi
     return at(this, indices) as Tensor<Shape, D>
   }
 
+  /** What `JSON.stringify` writes: the values as nested arrays. JSON has no NaN or infinity; they become null. */
+  toJSON(): ArrayOf<S, ElementOf<D>> {
+    requireReadable(this, 'toJSON')
+    return this.#nested(this.#values())
+  }
+
   /** Gives the memory back now; the tensor cannot be used afterwards. Never necessary. */
   dispose(): void {
     const handle = detachHandle(this)
@@ -262,22 +268,6 @@ function requireNoPrimitive(tensor: Tensor): void {
       `jit: the argument ${name} was used as a JavaScript number; expected tensor ops only, since its value differs from call to call. ` +
         `Name it in jit(fn, { static: ['${name}'] }) to trace once per value.`,
     )
-}
-
-/** Names of the number arguments of the trace that is open. */
-let argumentNames: ReadonlyMap<Tensor, string> | null = null
-
-function argumentName(tensor: Tensor): string | null {
-  return argumentNames?.get(tensor) ?? null
-}
-
-/** @internal Tells the names of the number arguments of a trace; returns those told before. */
-export function swapArgumentNames(
-  names: ReadonlyMap<Tensor, string> | null,
-): ReadonlyMap<Tensor, string> | null {
-  const previous = argumentNames
-  argumentNames = names
-  return previous
 }
 
 /** @internal Makes `out`, a blank tensor of a derived class, a leaf with storage of its own that holds the values of `source`. */

@@ -1,4 +1,5 @@
 import { ValueError } from '../errors.js'
+import { LIST_CAPACITY } from '../native.js'
 import { Code } from '../ops.generated.js'
 import { applyList, attributes, located } from '../tensor/base.js'
 import { asTensor, shown } from '../tensor/create.js'
@@ -10,6 +11,23 @@ function listOf(op: string, tensors: readonly TensorLike[]): Tensor[] {
   if (!Array.isArray(tensors) || tensors.length === 0)
     throw located(ValueError, `${op}: ${shown(tensors)}; expected an array of at least one tensor.`)
   return tensors.map((tensor: TensorLike) => asTensor(tensor, op))
+}
+
+/** Lists as long as one call takes; what is longer, as the batches of a large prediction are, is joined in parts. */
+function portions(tensors: readonly Tensor[]): Tensor[][] {
+  const parts: Tensor[][] = []
+  for (let start = 0; start < tensors.length; start += LIST_CAPACITY)
+    parts.push(tensors.slice(start, start + LIST_CAPACITY))
+  return parts
+}
+
+function joined(tensors: readonly Tensor[], axis: number): Tensor {
+  const parts = portions(tensors).map((part) =>
+    part.length === 1 && tensors.length > 1
+      ? (part[0] as Tensor)
+      : applyList(Code.concat, part, attributes(axis)),
+  )
+  return parts.length === 1 ? (parts[0] as Tensor) : joined(parts, axis)
 }
 
 /**
@@ -160,7 +178,7 @@ export function maskedFill(x: TensorLike, mask: TensorLike, value: number | Tens
  * ```
  */
 export function concat(tensors: readonly TensorLike[], axis = 0): Tensor {
-  return applyList(Code.concat, listOf('concat', tensors), attributes(axisOf('concat', axis)))
+  return joined(listOf('concat', tensors), axisOf('concat', axis))
 }
 
 /**
@@ -177,5 +195,9 @@ export function concat(tensors: readonly TensorLike[], axis = 0): Tensor {
  * ```
  */
 export function stack(tensors: readonly TensorLike[], axis = 0): Tensor {
-  return applyList(Code.stack, listOf('stack', tensors), attributes(axisOf('stack', axis)))
+  const along = axisOf('stack', axis)
+  const parts = portions(listOf('stack', tensors)).map((part) =>
+    applyList(Code.stack, part, attributes(along)),
+  )
+  return parts.length === 1 ? (parts[0] as Tensor) : joined(parts, along)
 }

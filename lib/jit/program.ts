@@ -1,8 +1,8 @@
 import { Io, io, native, recordingSites } from '../native.js'
 import { adoptDescribed, handleOf, requireList, swapCreated, type Described } from '../tensor/base.js'
-import { guardsHold, modeEpoch, swapGuards, type Guard } from '../tensor/guards.js'
+import { guardsHold, modeEpoch, swapArgumentNames, swapGuards, type Guard } from '../tensor/guards.js'
 import { relieve } from '../memory.js'
-import { swapArgumentNames, type Tensor } from '../tensor.js'
+import type { Tensor } from '../tensor.js'
 import { adoptArguments, blanks, requireSynchronous, writeSpecs, type Spec } from './arguments.js'
 import { templateOf, type Template } from './outputs.js'
 

@@ -3,6 +3,7 @@ import { Flag, Io, dtypes, io, native } from '../native.js'
 import type { Tensor } from '../tensor.js'
 import type { DType, NestedArray, Shape, TensorLike } from '../types.js'
 import { adopt, blank, handleOf, isTensor, located, setFlag } from './base.js'
+import { argumentName } from './guards.js'
 
 /** The typed array that holds each element type; bool is a byte. */
 const arrays = {
@@ -52,8 +53,13 @@ export function sizeOf(op: string, shape: Shape): number {
 
 /** A value as a message names it. */
 export function shown(value: unknown): string {
-  if (value === null || value === undefined || typeof value === 'boolean' || typeof value === 'bigint')
-    return String(value)
+  const argument = [value, ...(Array.isArray(value) ? (value as unknown[]) : [])]
+    .map(argumentName)
+    .find(Boolean)
+  if (typeof argument === 'string')
+    return `the argument ${argument} (a plain number only with jit(fn, { static: ['${argument}'] }))`
+  if (value === null || value === undefined || typeof value === 'boolean') return String(value)
+  if (typeof value === 'bigint') return `${value}n`
   if (typeof value === 'number') return String(value)
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
   if (typeof value === 'function') return 'a function'
@@ -146,7 +152,7 @@ export function fromArray(
 export function fromValues(op: string, values: unknown, dtype?: DType): Tensor {
   if (dtype !== undefined) requireDType(op, dtype)
   if (isTypedArray(values)) return fromArray(op, values, [values.length], dtype)
-  const shape = outline(values)
+  const shape = outline(op, values)
   const flat: number[] = []
   const kinds = { boolean: false, number: false }
   flatten(op, values, shape, 0, flat, kinds, '')
@@ -155,9 +161,17 @@ export function fromValues(op: string, values: unknown, dtype?: DType): Tensor {
 }
 
 /** The sizes of nested arrays, taken from the first entry of each. */
-function outline(values: unknown): number[] {
+function outline(op: string, values: unknown): number[] {
   const shape: number[] = []
-  for (let inner = values; Array.isArray(inner); inner = inner[0]) shape.push(inner.length)
+  for (let inner = values; Array.isArray(inner); inner = inner[0]) {
+    shape.push(inner.length)
+    // An array that holds itself has no end.
+    if (shape.length > MOST_AXES)
+      throw located(
+        ShapeError,
+        `${op}: arrays nested deeper than ${MOST_AXES}; expected at most ${MOST_AXES}.`,
+      )
+  }
   return shape
 }
 
@@ -189,11 +203,15 @@ function flatten(
 
 function notAValue(op: string, value: unknown, place: string, length?: number): Error {
   const where = place === '' ? '' : ` at ${place}`
-  if (isTensor(value))
+  if (isTensor(value)) {
+    const argument = argumentName(value)
     return located(
       ValueError,
-      `${op}: a tensor${where}; expected numbers or booleans. Join tensors with stack or concat.`,
+      argument === null
+        ? `${op}: a tensor${where}; expected numbers or booleans. Join tensors with stack or concat.`
+        : `${op}: the argument ${argument}${where}; expected numbers that are the same in each call. Pass a tensor or a typed array for the whole list, or join its numbers with stack.`,
     )
+  }
   if (Array.isArray(value) || length !== undefined)
     return located(
       ShapeError,

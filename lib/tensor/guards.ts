@@ -1,3 +1,20 @@
+/** The names of the number arguments of the trace that is open. */
+let argumentNames: ReadonlyMap<unknown, string> | null = null
+
+/** Tells the names of the number arguments of a trace; returns those told before. */
+export function swapArgumentNames(
+  names: ReadonlyMap<unknown, string> | null,
+): ReadonlyMap<unknown, string> | null {
+  const previous = argumentNames
+  argumentNames = names
+  return previous
+}
+
+/** The name of a number argument of the open trace; null for everything else. */
+export function argumentName(value: unknown): string | null {
+  return argumentNames?.get(value) ?? null
+}
+
 /** What a trace read and every later call has to find unchanged. */
 export interface Guard {
   readonly object: object

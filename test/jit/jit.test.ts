@@ -5,6 +5,7 @@ import {
   manualSeed,
   noGrad,
   rand,
+  setRngState,
   ShapeError,
   tensor,
   TraceError,
@@ -301,3 +302,38 @@ describe('programs', () => {
 test('what a function returns is a tensor for everyone', () => {
   expect(isTensor(jit((x: Tensor) => x.add(1))(tensor([1])))).toBe(true)
 })
+
+describe('what a function cannot do', () => {
+  test('moving the stream of random numbers to a place', () => {
+    expect(() => jit(() => (manualSeed(1), rand([2])))()).toThrow(TraceError)
+    expect(() => jit(() => (setRngState({ seed: 1, offset: 0 }), rand([2])))()).toThrow(
+      'setRngState: called inside a traced function; expected a call before it',
+    )
+  })
+
+  test('using a number argument where a plain number is needed names the remedy', () => {
+    const remedy = "the argument k (a plain number only with jit(fn, { static: ['k'] }))"
+    const x = zeros([4])
+    expect(() => jit((x: Tensor, k: number) => x.sum(k))(x, 0)).toThrow(`sum: ${remedy} as axis`)
+    expect(() => jit((x: Tensor, k: number) => x.reshape([k, -1]))(x, 2)).toThrow(
+      `reshape: ${remedy} as shape`,
+    )
+    expect(() => jit((x: Tensor, k: number) => F.dropout(x, k))(x, 0.5)).toThrow(`dropout: ${remedy} as p`)
+    expect(() => jit((x: Tensor, ks: number[]) => x.add(ks))(x, [1, 2, 3, 4])).toThrow(
+      'add: the argument ks[0] at [0]; expected numbers that are the same in each call. Pass a tensor',
+    )
+  })
+})
+
+test.each(['u8', 'i32', 'bool'] as const)(
+  'numbers beyond %s are to a program what they are to eager ops',
+  (dtype) => {
+    const body = (x: Tensor, k: number): Tensor[] => [x.add(k), x.mul(k), x.lt(k), x.ge(k), x.eq(k)]
+    const f = jit(body)
+    const x = tensor([1, 0, 1], { dtype })
+    for (const k of [-1, 255, 256, 257, 300, 16_777_217, -3e9, 3e9, 1e20])
+      expect(f(x, k).map((out) => [out.dtype, out.toArray()])).toEqual(
+        body(x, k).map((out) => [out.dtype, out.toArray()]),
+      )
+  },
+)

@@ -196,3 +196,12 @@ describe('random numbers', () => {
     expect(() => rand([1], { dtype: 'i32' })).toThrow('rand: dtype i32; expected f32 or f64')
   })
 })
+
+test('an array that holds itself, or has more axes than a tensor, is refused', () => {
+  const endless: unknown[] = []
+  endless.push(endless)
+  let deep: unknown = 1
+  for (let i = 0; i < 33; i += 1) deep = [deep]
+  expect(() => tensor(endless as number[])).toThrow('tensor: arrays nested deeper than 32')
+  expect(() => tensor(deep as number[])).toThrow('tensor: arrays nested deeper than 32')
+})

@@ -1,4 +1,4 @@
-import { F, IndexError, ShapeError, tensor, where, type Tensor } from 'neuroxide'
+import { arange, concat, F, IndexError, ShapeError, stack, tensor, where, type Tensor } from 'neuroxide'
 import { describe, expect, test } from 'vitest'
 
 // What each op computes is compared with PyTorch elsewhere; here it is that each method and function reaches its op,
@@ -287,5 +287,30 @@ describe('views', () => {
     )
     expect(() => m.chunk(0)).toThrow('chunk: 0 pieces')
     expect(() => m.unbind(2)).toThrow('unbind: axis 2 of a tensor of rank 2; expected -2 to 1.')
+  })
+})
+
+test('comparisons are with the number itself, also where the integers do not hold it', () => {
+  const pixels = tensor([0, 44, 255], { dtype: 'u8' })
+  expect(pixels.lt(256).toArray()).toEqual([true, true, true])
+  expect(pixels.gt(-1).toArray()).toEqual([true, true, true])
+  expect(pixels.eq(300).toArray()).toEqual([false, false, false])
+  expect(pixels.eq(44).toArray()).toEqual([false, true, false])
+  const integers = tensor([-2_147_483_648, 0, 2_147_483_647], { dtype: 'i32' })
+  expect(integers.lt(2 ** 31).toArray()).toEqual([true, true, true])
+  expect(integers.ne(2 ** 31).toArray()).toEqual([true, true, true])
+  expect(integers.ge(-3e9).toArray()).toEqual([true, true, true])
+})
+
+describe('lists longer than one call takes', () => {
+  const numbers = Array.from({ length: 16_385 }, (_, i) => tensor([i]))
+
+  test('are concatenated in parts', () => {
+    expect(concat(numbers).eq(arange(16_385)).all().item()).toBe(true)
+  })
+
+  test('are stacked in parts along any axis', () => {
+    expect(stack(numbers).squeeze(1).eq(arange(16_385)).all().item()).toBe(true)
+    expect(stack(numbers, -1).squeeze(0).eq(arange(16_385)).all().item()).toBe(true)
   })
 })

@@ -26,14 +26,14 @@ pub unsafe trait Element: Copy + PartialEq + Send + Sync + 'static {
 }
 
 macro_rules! number {
-    ($T:ty, $D:ident) => {
+    ($T:ty, $D:ident, |$x:ident| $from:expr) => {
         // SAFETY: every bit pattern of a number is a number.
         unsafe impl Element for $T {
             const DTYPE: DType = DType::$D;
 
             #[inline(always)]
-            fn from_f64(x: f64) -> Self {
-                x as $T
+            fn from_f64($x: f64) -> Self {
+                $from
             }
 
             #[inline(always)]
@@ -45,10 +45,11 @@ macro_rules! number {
     };
 }
 
-number!(u8, U8);
-number!(i32, I32);
-number!(f32, F32);
-number!(f64, F64);
+// Integers wrap, as numbers do that are known when a graph is built.
+number!(u8, U8, |x| x as i64 as u8);
+number!(i32, I32, |x| x as i64 as i32);
+number!(f32, F32, |x| x as f32);
+number!(f64, F64, |x| x);
 
 // SAFETY: `read` takes the byte as a number, so bytes other than 0 and 1 are true, not undefined.
 unsafe impl Element for bool {

@@ -21,7 +21,7 @@ const indices = (...values: number[]): Tensor => tensor(values, { dtype: 'i32' }
 /** Methods without arguments: all that can be wrong is the tensor. */
 const lonely = [
   UNARY,
-  ['silu', 'detach', 'clone', 'item', 'toArray', 'toTypedArray', 'read'],
+  ['silu', 'detach', 'clone', 'item', 'toArray', 'toJSON', 'toTypedArray', 'read'],
 ].flat() as 'exp'[]
 
 /** Methods whose one argument is the other operand. */
@@ -137,7 +137,9 @@ export const reducing: Rows = [
   row('Tensor#addmm', ValueError, /^addmm: "a" as alpha; expected/, () =>
     weight().addmm(weight(), weight(), { alpha: bad('a') }),
   ),
-  row('Tensor#baddbmm', ShapeError, /^baddbmm: .*; expected 3 and 3 dims/, () => some().baddbmm(some(), some())),
+  row('Tensor#baddbmm', ShapeError, /^baddbmm: .*; expected 3 and 3 dims/, () =>
+    some().baddbmm(some(), some()),
+  ),
   row('Tensor#gather', DTypeError, /^gather: .*; expected/, () => some().gather(0, some())),
   row('Tensor#gather', IndexError, /^gather: index 7 at position \[0, 0\]; expected 0 to 1/, () =>
     some()

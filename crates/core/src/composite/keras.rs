@@ -115,6 +115,17 @@ impl Builder<'_> {
         reduction: Reduction,
     ) -> Result<NodeId> {
         let name = "categoricalCrossentropy";
+        let (shape, given) = (self.shape(x), self.shape(target));
+        if given.len() + 1 == shape.len()
+            || (given.len() == shape.len() && given.last() == Some(&1) && given != shape)
+        {
+            return Err(Error::Shape(format!(
+                "{name}: prediction {} against target {}; expected a probability for each class. \
+                 Hint: sparseCategoricalCrossentropy takes class indices, and oneHot makes probabilities of them",
+                show(&shape),
+                show(&given)
+            )));
+        }
         let (x, mut target) = self.pair(name, x, target)?;
         let classes = self.shape(x).last().copied().unwrap_or(1) as f64;
         if smoothing > 0.0 {

@@ -341,6 +341,16 @@ impl Builder<'_> {
         let axis = self.class_axis(name, x)?;
         let count = self.ty(x).shape[axis] as f64;
         if self.dtype(target).is_float() {
+            let (shape, given) = (self.shape(x), self.shape(target));
+            if given.len() + 1 == shape.len() {
+                return Err(Error::Shape(format!(
+                    "{name}: prediction {} against a target {} of {}; expected class indices as i32 or u8. \
+                     Hint: to('i32')",
+                    show(&shape),
+                    show(&given),
+                    self.dtype(target)
+                )));
+            }
             let (x, target) = self.pair(name, x, target)?;
             return self.soft_cross_entropy(x, target, weight, smoothing, reduction);
         }

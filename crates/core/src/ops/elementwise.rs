@@ -211,12 +211,12 @@ impl Builder<'_> {
         let dtype = promote(self.kind_of(a), self.kind_of(b));
         let literal = [a, b].into_iter().find(|x| self.kind_of(*x).weak.is_some());
         match literal {
-            // A number that the integers do not hold would wrap, and u8 below 256 be false. What a number
-            // will be that is an argument is not known, so it is compared where both are exact.
-            Some(number) if op.returns_bool() && matches!(dtype, DType::U8 | DType::I32) => {
-                let held = self.known(number).is_some_and(|value| wrap(value, dtype) == value);
-                if held { dtype } else { DType::F64 }
-            }
+            // A number that the integers do not hold would wrap, and u8 below 256 be false. What an argument
+            // will be is not known, and must not decide what is built: both are exact in f64.
+            Some(number) if op.returns_bool() && matches!(dtype, DType::U8 | DType::I32) => match number {
+                Operand::Number(value) if wrap(value, dtype) == value => dtype,
+                Operand::Number(_) | Operand::Node(_) => DType::F64,
+            },
             _ => dtype,
         }
     }

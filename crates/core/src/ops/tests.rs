@@ -358,3 +358,19 @@ fn literals_take_the_type_they_meet() {
         assert_eq!(g.dtype(number), DType::U8);
     });
 }
+
+#[test]
+fn comparisons_with_numbers_that_do_not_fit_are_exact() {
+    let compared_in = |number: f64, dtype: DType| {
+        with(|g| {
+            let x = leaf(g, dtype, &[2]);
+            let less = g.binary(BinaryOp::Lt, x, number).unwrap();
+            g.dtype(g.driver.inputs(less)[0])
+        })
+    };
+    assert_eq!(compared_in(255.0, DType::U8), DType::U8);
+    assert_eq!(compared_in(256.0, DType::U8), DType::F64);
+    assert_eq!(compared_in(-1.0, DType::U8), DType::F64);
+    assert_eq!(compared_in(3e9, DType::I32), DType::F64);
+    assert_eq!(compared_in(3e9, DType::F32), DType::F32);
+}
