@@ -3,9 +3,9 @@ import { isTracing } from '../native.js'
 import { type Tensor, noGrad } from '../tensor.js'
 import { isTensor } from '../tensor/base.js'
 import { requireFlag, requireFunction, requireOptions, requireTensor } from '../tensor/checks.js'
-import { shown } from '../tensor/create.js'
+import { fromValues, shown } from '../tensor/create.js'
 import { modeChanged, readGuard } from '../tensor/guards.js'
-import type { Device } from '../types.js'
+import type { Device, TensorLike } from '../types.js'
 import { enter, moduleBrand, type Entered } from './entering.js'
 import { isParameter, type Parameter } from './parameter.js'
 
@@ -278,7 +278,8 @@ export abstract class Module implements Entered {
   }
 
   /**
-   * Copies values into the parameters and buffers of this module; nothing is written unless everything fits.
+   * Copies values into the parameters and buffers of this module; nothing is written unless everything fits. Entries are
+   * tensors, or the nested arrays that JSON keeps of them.
    *
    * @returns the keys that were missing and unexpected: both empty where `strict` is not `false`
    * @throws StateDictError that lists every missing, unexpected and mis-shaped key
@@ -290,12 +291,12 @@ export abstract class Module implements Entered {
    * console.log(a.weight.sub(b.weight).abs().sum().item()) // 0
    * ```
    */
-  loadStateDict(state: Readonly<Record<string, Tensor>>, options: LoadOptions = {}): LoadReport {
-    if (typeof state !== 'object' || state === null)
-      throw new ValueError(`loadStateDict: ${shown(state)}; expected a record of tensors.`)
+  loadStateDict(given: Readonly<Record<string, TensorLike>>, options: LoadOptions = {}): LoadReport {
+    if (typeof given !== 'object' || given === null)
+      throw new ValueError(`loadStateDict: ${shown(given)}; expected a record of tensors.`)
     requireOptions('loadStateDict', options, ['strict'])
-    for (const [name, value] of Object.entries(state)) requireTensor('loadStateDict', name, value)
     const own = this.#state()
+    const state = tensorsOf(given, own)
     const missing = [...own.keys()].filter((name) => !Object.hasOwn(state, name))
     const unexpected = Object.keys(state).filter((name) => !own.has(name))
     const misfits: string[] = []
@@ -470,6 +471,19 @@ function without<V>(map: ReadonlyMap<object, V>, key: object): ReadonlyMap<objec
 /** Names that a field would hide. */
 function isOwnWord(name: string): boolean {
   return name === 'forward' || name in Module.prototype
+}
+
+/** A state's entries as tensors: nested arrays are what JSON keeps of them. */
+function tensorsOf(
+  given: Readonly<Record<string, TensorLike>>,
+  own: ReadonlyMap<string, Tensor>,
+): Record<string, Tensor> {
+  const entries = Object.entries(given).map(([name, held]) => {
+    const value = Array.isArray(held) ? fromValues('loadStateDict', held, own.get(name)?.dtype) : held
+    requireTensor('loadStateDict', name, value)
+    return [name, value] as const
+  })
+  return Object.fromEntries(entries)
 }
 
 function joined(path: string, name: string): string {

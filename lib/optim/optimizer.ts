@@ -5,7 +5,7 @@ import { type Tensor, zeroGradients } from '../tensor.js'
 import { adopt, blank, handleOf, isTensor, requireList } from '../tensor/base.js'
 import { encoded, read, write, type Hyper, type Slot } from './hyper.js'
 import { requireInteger, requireTensor } from '../tensor/checks.js'
-import { isFloat, shown } from '../tensor/create.js'
+import { fromValues, isFloat, shown } from '../tensor/create.js'
 
 /** Parameters that share hyperparameters of their own; those left out are the optimizer's. */
 export type GroupOptions<H extends object> = Partial<H> & { readonly params: Iterable<Tensor> }
@@ -137,6 +137,20 @@ export abstract class Optimizer<H extends object = Record<string, unknown>> {
     return this.#id
   }
 
+  /** The hyperparameters of each group, as printing shows them. */
+  toString(): string {
+    const lines = this.#groups().map((group, i) => {
+      const numbers = this.#hypers.map(({ name }) => `${name}: ${JSON.stringify(group[name])}`)
+      return [...numbers, `parameters: ${this.paramGroups[i]?.params.length}`].join(', ')
+    })
+    if (lines.length === 1) return `${this.#name}(${lines[0]})`
+    return `${this.#name}(\n${lines.map((line, i) => `  (${i}): ${line}\n`).join('')})`
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString()
+  }
+
   /** The tensors that are trained, group after group. */
   parameters(): Tensor[] {
     return [...this.#parameters]
@@ -246,7 +260,9 @@ export abstract class Optimizer<H extends object = Record<string, unknown>> {
     if (saved === undefined) return []
     const copies: (() => void)[] = []
     for (const [name, target] of this.#stateOf(index)) {
-      const value = saved[name]
+      const held = saved[name]
+      // A state that went through JSON has arrays.
+      const value = Array.isArray(held) ? fromValues('loadStateDict', held, target.dtype) : held
       // SGD without momentum has no buffer yet when it is saved.
       if (value === undefined || value === null) continue
       if (!isTensor(value) || value.shape.join() !== target.shape.join()) {

@@ -6,6 +6,7 @@ import type { Tensor } from '../tensor.js'
 import { isTensor } from '../tensor/base.js'
 import { requireOptions } from '../tensor/checks.js'
 import { shown } from '../tensor/create.js'
+import type { DType } from '../types.js'
 
 /** A loss: one number for the predictions and targets of a batch. */
 export type LossFunction = (prediction: Tensor, target: Tensor) => Tensor
@@ -60,6 +61,8 @@ const binaryProbabilities: ReadonlySet<unknown> = new Set([
 /** Losses that follow PyTorch in having the classes on the second axis. */
 const classesSecond: ReadonlySet<unknown> = new Set([losses.crossEntropy, losses.nll])
 
+const takesClasses: ReadonlySet<unknown> = new Set([...classesSecond, losses.sparseCategoricalCrossentropy])
+
 const metricFunctions = {
   binaryAccuracy,
   categoricalAccuracy,
@@ -90,6 +93,11 @@ export interface CompileOptions<M extends readonly Metric[] = readonly Metric[]>
   readonly loss: LossName | LossFunction
   /** What is measured beside the loss; nothing by default. */
   readonly metrics?: M | undefined
+}
+
+/** The element type of targets that are plain lists of numbers: class indices for losses that take them. */
+export function labelType({ loss }: Compiled): DType | undefined {
+  return takesClasses.has(loss) ? 'i32' : undefined
 }
 
 /** Everything `fit` needs beside data. */
@@ -127,11 +135,16 @@ function resolvedOptimizer(given: unknown, parameters: () => Tensor[]): Optimize
   )
 }
 
-function named<T>(what: string, table: Readonly<Record<string, T>>, name: string): T {
+function named<T>(
+  what: string,
+  table: Readonly<Record<string, T>>,
+  name: string,
+  more: readonly string[] = [],
+): T {
   const found = Object.hasOwn(table, name) ? table[name] : undefined
   if (found === undefined) {
     throw new ValueError(
-      `compile: there is no ${what} "${name}"; expected one of ${Object.keys(table).join(', ')}.`,
+      `compile: there is no ${what} "${name}"; expected one of ${[...more, ...Object.keys(table)].join(', ')}.`,
     )
   }
   return found
@@ -139,7 +152,8 @@ function named<T>(what: string, table: Readonly<Record<string, T>>, name: string
 
 function resolvedMetric(metric: Metric, loss: LossFunction): NamedMetric {
   if (metric === 'accuracy') return { name: 'accuracy', compute: (p, t) => accuracy(p, t, loss) }
-  if (typeof metric === 'string') return { name: metric, compute: named('metric', metricFunctions, metric) }
+  if (typeof metric === 'string')
+    return { name: metric, compute: named('metric', metricFunctions, metric, ['accuracy']) }
   if (typeof metric === 'function') {
     if (metric.name === '')
       throw new ValueError(
@@ -188,8 +202,11 @@ export function measured(model: Compiled, prediction: unknown, given: unknown): 
   const target = aligned(prediction, given)
   const loss = model.loss(prediction as Tensor, target as Tensor)
   if (!isTensor(loss) || loss.numel !== 1) {
-    const given = isTensor(loss) ? `[${loss.shape.join(', ')}]` : String(loss)
-    throw new ShapeError(`fit: the loss of a batch is ${given}; expected one number: reduce it with mean().`)
+    if (!isTensor(loss))
+      throw new ValueError(`fit: the loss of a batch is ${shown(loss)}; expected a tensor of one number.`)
+    throw new ShapeError(
+      `fit: the loss of a batch is [${loss.shape.join(', ')}]; expected one number: reduce it with mean().`,
+    )
   }
   const values = model.metrics.map(({ name, compute }) => {
     const value = compute(prediction as Tensor, target as Tensor)

@@ -1,6 +1,6 @@
 import { isDetectingAnomalies } from '../anomaly.js'
 import type { Module } from '../nn/module.js'
-import type { Compiled } from './compiled.js'
+import { type Compiled, labelType } from './compiled.js'
 import { inOrder, positive, requireSignal } from './options.js'
 import { Origin } from './origin.js'
 import { freePhase, phaseOf, runEpochs } from './runner.js'
@@ -33,6 +33,7 @@ export async function evaluateModel(
     'evaluate',
     samples,
     inOrder(positive('evaluate', 'batchSize', options.batchSize, 32)),
+    labelType(compiled),
   )
   const values = await evaluated(model, compiled, source, signal)
   const names = ['loss', ...compiled.metrics.map(({ name }) => name)]

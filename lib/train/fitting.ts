@@ -2,7 +2,7 @@ import { ValueError } from '../errors.js'
 import { isDetectingAnomalies } from '../anomaly.js'
 import { DataLoader } from '../data/index.js'
 import type { Module } from '../nn/module.js'
-import type { Compiled } from './compiled.js'
+import { type Compiled, labelType } from './compiled.js'
 import { type History, HistoryRecorder } from './history.js'
 import { Origin } from './origin.js'
 import { flag, inOrder, natural, positive, requireSignal } from './options.js'
@@ -20,7 +20,9 @@ import {
 import { evaluationStep, StepCache, trainingStep } from './steps.js'
 import { passOver } from './stream.js'
 import { requireOptions } from '../tensor/checks.js'
+import { zeroGradients } from '../tensor.js'
 import { shown } from '../tensor/create.js'
+import type { DType } from '../types.js'
 
 /** The numbers of an epoch that has ended: `loss`, the metrics, and with validation data `valLoss` and so on. */
 export type EpochLogs = Readonly<Record<string, number>>
@@ -91,7 +93,7 @@ export async function fitModel(
   const { signal, onEpochEnd = [] } = options
   requireSignal('fit', signal)
   signal?.throwIfAborted()
-  const [train, validation] = sources(samples, options)
+  const [train, validation] = sources(samples, options, labelType(compiled))
   const names = ['loss', ...compiled.metrics.map(({ name }) => name)]
   const { verbose = 1, progressStream } = options
   requireShown(verbose, progressStream)
@@ -117,6 +119,8 @@ export async function fitModel(
     else await fitStreamed(training, train, validation)
   } finally {
     training.bar.close()
+    // Those of the last step stayed in the program: a loop of the user's own has nothing to add to.
+    zeroGradients([...new Set([...compiled.optimizer.parameters(), ...model.parameters()])])
   }
   return training.history.finish()
 }
@@ -135,28 +139,31 @@ function requireCallbacks(callbacks: unknown): void {
     )
 }
 
-function sources(samples: Samples, options: FitOptions): [train: Source, validation: Source | null] {
+function sources(
+  samples: Samples,
+  options: FitOptions,
+  labels: DType | undefined,
+): [train: Source, validation: Source | null] {
   const batchSize = positive('fit', 'batchSize', options.batchSize, 32)
   const seed = natural('fit', 'seed', options.seed, undefined)
   const visit = { batchSize, shuffle: flag('fit', 'shuffle', options.shuffle, true), seed }
-  const { validationSplit, validationData } = options
-  const train = sourceOf('fit', samples, visit)
+  const train = sourceOf('fit', samples, visit, labels)
   if (
     samples instanceof DataLoader &&
     seed !== undefined &&
     train.kind === 'memory' &&
     train.seed === undefined
   ) {
-    return withValidation({ ...train, seed }, validationSplit, validationData, batchSize)
+    return withValidation({ ...train, seed }, options, batchSize, labels)
   }
-  return withValidation(train, validationSplit, validationData, batchSize)
+  return withValidation(train, options, batchSize, labels)
 }
 
 function withValidation(
   train: Source,
-  share: number | undefined,
-  given: FitOptions['validationData'],
+  { validationSplit: share, validationData: given }: FitOptions,
   batchSize: number,
+  labels: DType | undefined,
 ): [Source, Source | null] {
   if (share !== undefined && given !== undefined) {
     throw new ValueError('fit: validationSplit and validationData; expected one of the two.')
@@ -168,7 +175,7 @@ function withValidation(
     given.length === 2 &&
     !(typeof given[0] === 'object' && given[0] !== null && 'x' in given[0])
   const samples = pair ? { x: given[0] as Input, y: given[1] as Input } : (given as Samples)
-  const validation = sourceOf('fit', samples, inOrder(batchSize))
+  const validation = sourceOf('fit', samples, inOrder(batchSize), labels)
   return [train, validation.kind === 'memory' ? { ...validation, shuffle: false } : validation]
 }
 

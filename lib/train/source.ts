@@ -4,7 +4,7 @@ import type { Tensor } from '../tensor.js'
 import { isTensor } from '../tensor/base.js'
 import { shown } from '../tensor/create.js'
 import { tensor } from '../tensor/factories.js'
-import type { TensorLike } from '../types.js'
+import type { DType, TensorLike } from '../types.js'
 
 /** What a model is given: values of one input, or a list of tensors for a model with several. */
 export type Input = TensorLike | readonly Tensor[]
@@ -38,6 +38,8 @@ export interface Streamed {
   readonly batches: Loader
   /** Batches per epoch; 0 where nobody knows. */
   readonly steps: number
+  /** The element type of targets that are plain lists, where it is not that of numbers. */
+  readonly labels?: DType | undefined
 }
 
 export type Source = InMemory | Streamed
@@ -61,19 +63,20 @@ function isBatch(value: unknown): boolean {
   return Array.isArray(value) ? value.length === 2 && value.every(isTensor) : 'x' in value && 'y' in value
 }
 
-/** Values of an input as tensors. */
-export function tensors(op: string, input: Input): Tensors {
+/** Values of an input as tensors; `labels` is the element type of plain lists of numbers, where they name classes. */
+export function tensors(op: string, input: Input, labels?: DType): Tensors {
   if (isTensor(input)) return input
   if (Array.isArray(input) && input.some(isTensor)) {
     if (!input.every(isTensor))
       throw new ValueError(`${op}: tensors and other values in one list; expected tensors only.`)
     return input
   }
-  return tensor(input as number[])
+  const plain = labels !== undefined && Array.isArray(input) && typeof input[0] === 'number'
+  return plain ? tensor(input as number[], { dtype: labels }) : tensor(input as number[])
 }
 
 /** The way to samples that were given as one argument. */
-export function sourceOf(op: string, samples: Samples, visit: Visit): Source {
+export function sourceOf(op: string, samples: Samples, visit: Visit, labels?: DType): Source {
   const inMemory = (set: TensorDataset<Tensors, Tensors>): InMemory => {
     if (set.length === 0) throw new ShapeError(`${op}: no samples; expected at least one.`)
     return { kind: 'memory', samples: set, dropLast: false, ...visit }
@@ -88,7 +91,7 @@ export function sourceOf(op: string, samples: Samples, visit: Visit): Source {
     return { ...inMemory(dataset), batchSize, shuffle, dropLast, seed }
   }
   if (Symbol.iterator in samples || Symbol.asyncIterator in samples) {
-    return { kind: 'stream', batches: samples, steps: Array.isArray(samples) ? samples.length : 0 }
+    return { kind: 'stream', batches: samples, steps: Array.isArray(samples) ? samples.length : 0, labels }
   }
   if ('get' in samples && typeof samples.get === 'function') {
     const loader = new DataLoader(samples, {
@@ -99,7 +102,7 @@ export function sourceOf(op: string, samples: Samples, visit: Visit): Source {
     return { kind: 'stream', batches: loader as Loader, steps: loader.length }
   }
   if ('x' in samples && 'y' in samples)
-    return inMemory(new TensorDataset(tensors(op, samples.x), tensors(op, samples.y)))
+    return inMemory(new TensorDataset(tensors(op, samples.x), tensors(op, samples.y, labels)))
   throw strange(op, samples)
 }
 
@@ -121,12 +124,12 @@ export function batchesOf(source: Source, firstEpoch = 0): Streamed {
 }
 
 /** Inputs and targets of a batch of a loader. */
-export function batchOf(op: string, batch: LoaderBatch): Batch<Tensors, Tensors> {
+export function batchOf(op: string, batch: LoaderBatch, labels?: DType): Batch<Tensors, Tensors> {
   if (!isBatch(batch) && !Array.isArray(batch)) {
     throw new ValueError(`${op}: ${shown(batch)} as batch of the loader; expected { x, y } or [x, y].`)
   }
   const [x, y] = 'x' in batch ? [batch.x, batch.y] : batch
-  return { x: tensors(op, x), y: tensors(op, y) }
+  return { x: tensors(op, x), y: tensors(op, y, labels) }
 }
 
 /** Keeps the tail for validation, as Keras does: what is left is `floor(n · (1 − share))`. */

@@ -46,7 +46,7 @@ export async function passOver(
   let step = 0
   for await (const batch of source.batches) {
     signal?.throwIfAborted()
-    const { x, y } = batchOf(op, batch)
+    const { x, y } = batchOf(op, batch, source.labels)
     const args = [...listed(x), ...listed(y)]
     const values = await measurements(steps.for(x, y), args, origin)
     means.add(values, args[0]?.shape[0] ?? 0)

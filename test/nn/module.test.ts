@@ -403,3 +403,23 @@ describe('Parameter', () => {
     expect(new nn.Parameter(ones([2]), { requiresGrad: false }).requiresGrad).toBe(false)
   })
 })
+
+describe('a state that went through JSON', () => {
+  test('loads as what it was', () => {
+    const [a, b] = [new nn.Linear(3, 2), new nn.Linear(3, 2)]
+    b.loadStateDict(JSON.parse(JSON.stringify(a.stateDict())) as Record<string, number[]>)
+    expect(b.weight.toArray()).toEqual(a.weight.toArray())
+    expect(b.bias?.toArray()).toEqual(a.bias?.toArray())
+  })
+
+  test('does not load where a value was lost', () => {
+    const lost = JSON.parse(JSON.stringify({ weight: tensor([[Number.NaN]]), bias: [0] })) as Record<
+      string,
+      number[]
+    >
+    expect(() => new nn.Linear(1, 1).loadStateDict(lost)).toThrow('loadStateDict: null at [0][0]')
+    expect(() => new nn.Linear(1, 1).loadStateDict({ weight: [[1, 2]], bias: [0] })).toThrow(
+      nn.StateDictError,
+    )
+  })
+})

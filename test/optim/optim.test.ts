@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import {
   type Tensor,
@@ -267,4 +268,23 @@ test('parameters without a gradient stay', () => {
   optimizer.zeroGrad()
   expect(a.grad).toBeNull()
   expect(optimizer.parameters()).toEqual([a, b])
+})
+
+test('a state that went through JSON loads as what it was', () => {
+  const optimizer = new optim.Adam([parameter()])
+  descend(optimizer, optimizer.parameters()[0] as nn.Parameter)
+  const text = JSON.stringify(optimizer.stateDict())
+  const other = new optim.Adam([parameter()])
+  other.loadStateDict(JSON.parse(text) as optim.OptimizerState)
+  expect(JSON.stringify(other.stateDict())).toBe(text)
+  expect(text).not.toContain('{}')
+})
+
+test('printing shows the hyperparameters of each group', () => {
+  const [a, b] = [parameter(), parameter()]
+  expect(String(new optim.SGD([a], { lr: 0.5 }))).toBe(
+    'SGD(lr: 0.5, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false, maximize: false, parameters: 1)',
+  )
+  const two = inspect(new optim.SGD([{ params: [a], lr: 1 }, { params: [b] }], { lr: 0.5 }))
+  expect(two).toMatch(/^SGD\(\n {2}\(0\): lr: 1, .*, parameters: 1\n {2}\(1\): lr: 0\.5, .*\n\)$/)
 })

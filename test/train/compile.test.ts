@@ -215,3 +215,69 @@ describe('summary', () => {
     expect(model.summary({ print: () => {} })).toContain('?')
   })
 })
+
+describe('targets as plain lists', () => {
+  const x = [
+    [1, 0],
+    [0, 1],
+    [1, 1],
+  ]
+  const classes = (loss: 'crossEntropy' | 'sparseCategoricalCrossentropy' | 'nll'): nn.Sequential => {
+    const last = {
+      crossEntropy: [],
+      sparseCategoricalCrossentropy: [new nn.Softmax()],
+      nll: [new nn.LogSoftmax()],
+    }
+    return new nn.Sequential(new nn.Linear(2, 3), ...last[loss]).compile({ optimizer: 'sgd', loss })
+  }
+
+  test.each(['crossEntropy', 'sparseCategoricalCrossentropy', 'nll'] as const)(
+    'are class indices for %s',
+    async (loss) => {
+      const model = classes(loss)
+      const { loss: expected } = await model.evaluate(tensor(x), tensor([0, 1, 2], { dtype: 'i32' }))
+      expect((await model.evaluate(x, [0, 1, 2])).loss).toBe(expected)
+      expect((await model.evaluate([{ x, y: [0, 1, 2] }])).loss).toBe(expected)
+      const { valLoss } = await model.fit(x, [0, 1, 2], {
+        ...quiet,
+        batchSize: 3,
+        validationData: [x, [0, 1, 2]],
+      })
+      expect(valLoss).toHaveLength(1)
+      await expect(model.fit(x, [0, 0.5, 1], quiet)).rejects.toThrow('0.5 as i32; expected an integer')
+    },
+  )
+
+  test('are numbers for other losses, and float tensors of classes are refused by name', async () => {
+    const model = new nn.Sequential(new nn.Linear(2, 1)).compile({ optimizer: 'sgd', loss: 'mse' })
+    const { loss } = await model.evaluate(x, [0.5, 1, 2])
+    expect((await model.evaluate(tensor(x), tensor([0.5, 1, 2]))).loss).toBe(loss)
+    await expect(classes('crossEntropy').fit(tensor(x), tensor([0, 1, 2]), quiet)).rejects.toThrow(
+      "crossEntropy: prediction [3, 3] against a target [3] of f32; expected class indices as i32 or u8. Hint: to('i32')",
+    )
+  })
+})
+
+test('a metric that does not exist is answered with all that do, accuracy among them', () => {
+  const net = new nn.Sequential(new nn.Linear(2, 1))
+  expect(() => net.compile({ optimizer: 'sgd', loss: 'mse', metrics: ['acuracy' as 'accuracy'] })).toThrow(
+    'expected one of accuracy, binaryAccuracy,',
+  )
+})
+
+test('after fit a loop of the user begins without gradients', async () => {
+  const model = new nn.Sequential(new nn.Linear(2, 1)).compile({ optimizer: 'sgd', loss: 'mse' })
+  const [x, y] = [randn([8, 2]), zeros([8, 1])]
+  await model.fit(x, y, quiet)
+  expect(model.parameters().map((parameter) => parameter.grad)).toEqual([null, null])
+  losses.mse(model.forward(x), y).backward()
+  model.optimizer?.step()
+  expect(model.parameters().every((parameter) => parameter.grad !== null)).toBe(true)
+})
+
+test('predict joins more batches than one call of the core takes tensors', async () => {
+  const model = new nn.Sequential(new nn.Linear(1, 1))
+  const x = arange(16_400).to('f32').unsqueeze(1)
+  const output = await model.predict(x, { batchSize: 1 })
+  expect(output.eq(model.forward(x)).all().item()).toBe(true)
+})

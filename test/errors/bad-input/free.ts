@@ -76,6 +76,8 @@ const reasons: readonly { readonly reason: string; readonly names: readonly stri
       'optim.Optimizer#step',
       'optim.Optimizer#parameters',
       'optim.Optimizer#stateDict',
+      'optim.Optimizer#toString',
+      'optim.Optimizer#[nodejs.util.inspect.custom]',
     ],
   },
   {
