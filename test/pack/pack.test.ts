@@ -55,7 +55,10 @@ describe('the library tarball', () => {
     expect(names.filter((name) => name.startsWith('dist/') && !/\.(js|d\.ts)$/.test(name))).toEqual([])
     // Each module has its declarations, and no test or script slips in.
     const modules = (ending: string): string[] =>
-      names.filter((name) => name.endsWith(ending)).map((name) => name.slice(0, -ending.length))
+      names
+        .filter((name) => name.endsWith(ending))
+        .map((name) => name.slice(0, -ending.length))
+        .toSorted()
     expect(modules('.d.ts')).toEqual(modules('.js'))
   })
 
