@@ -71,7 +71,7 @@ impl Side {
             CpuBackend::new(options).unwrap()
         };
         let mut e = Engine::new(Arc::clone(&backend));
-        let world = World::new(&mut e, case.seed, case.mode.alias);
+        let world = World::new(&mut e, case.seed, case.mode);
         e.set_anomaly(case.mode.anomaly);
         Self { e, world, backend }
     }

@@ -5,7 +5,7 @@ use neuroxide_core::engine::{Engine, Handle, Operand};
 use neuroxide_core::error::Result;
 use neuroxide_core::graph::Type;
 
-use super::world::{Dice, LARGEST, Mode, World, is_float, numel};
+use super::world::{Dice, Mode, World, is_float, numel};
 use crate::support::*;
 
 /// A tensor that later steps may use.
@@ -201,7 +201,7 @@ impl<'a> Body<'a> {
             writable,
             argument: self.step == 0 && !writable,
         };
-        if numel(&item.ty.shape) <= LARGEST {
+        if numel(&item.ty.shape) <= self.mode.largest {
             self.pool.push(item.clone());
         }
         Ok(item)

@@ -5,18 +5,18 @@ use neuroxide_core::engine::Operand;
 use neuroxide_core::error::Result;
 
 use super::body::{Body, Item, list, sizes, tensor_of};
-use super::world::{LARGEST, is_float, numel};
+use super::world::{is_float, numel};
 
 const SMOOTH: [&str; 12] =
     ["tanh", "tanh", "sigmoid", "relu", "relu", "neg", "abs", "sin", "cos", "square", "erf", "floor"];
 const ARITHMETIC: [&str; 8] = ["add", "add", "add", "sub", "mul", "mul", "maximum", "minimum"];
 const COMPARISONS: [&str; 6] = ["lt", "le", "gt", "ge", "eq", "ne"];
 
-fn broadcasts(a: &[usize], b: &[usize]) -> bool {
+fn broadcasts(a: &[usize], b: &[usize], largest: usize) -> bool {
     let fits = a.iter().rev().zip(b.iter().rev()).all(|(&x, &y)| x == y || x == 1 || y == 1);
     let rank = a.len().max(b.len());
     let at = |s: &[usize], i: usize| if i < s.len() { s[s.len() - 1 - i] } else { 1 };
-    fits && (0..rank).map(|i| if at(a, i) == 1 { at(b, i) } else { at(a, i) }).product::<usize>() <= LARGEST
+    fits && (0..rank).map(|i| if at(a, i) == 1 { at(b, i) } else { at(a, i) }).product::<usize>() <= largest
 }
 
 impl Body<'_> {
@@ -51,10 +51,11 @@ impl Body<'_> {
     }
 
     fn binary(&mut self) -> Result<()> {
+        let largest = self.mode.largest;
         let name =
             if self.dice.percent(80) { self.dice.pick(&ARITHMETIC) } else { self.dice.pick(&COMPARISONS) };
         let Some(a) = self.choose(|_| true) else { return Ok(()) };
-        let Some(b) = self.choose(|i| broadcasts(&i.ty.shape, &a.ty.shape)) else { return Ok(()) };
+        let Some(b) = self.choose(|i| broadcasts(&i.ty.shape, &a.ty.shape, largest)) else { return Ok(()) };
         let Some(y) = self.tame(name, &[tensor_of(&a), tensor_of(&b)], &[])? else { return Ok(()) };
         // Products of products would leave the range of floats.
         if is_float(y.ty.dtype) && self.dice.percent(30) {
@@ -81,15 +82,16 @@ impl Body<'_> {
     }
 
     fn select(&mut self) -> Result<()> {
+        let largest = self.mode.largest;
         let Some(a) = self.float() else { return Ok(()) };
-        let Some(c) = self.choose(|i| broadcasts(&i.ty.shape, &a.ty.shape)) else { return Ok(()) };
+        let Some(c) = self.choose(|i| broadcasts(&i.ty.shape, &a.ty.shape, largest)) else { return Ok(()) };
         let condition = if c.ty.dtype == DType::Bool {
             Some(c)
         } else {
             self.op("gt", &[tensor_of(&c), Operand::Number(0.1)], &[])?
         };
         let Some(c) = condition else { return Ok(()) };
-        let other = match self.choose(|i| broadcasts(&i.ty.shape, &a.ty.shape)) {
+        let other = match self.choose(|i| broadcasts(&i.ty.shape, &a.ty.shape, largest)) {
             Some(b) if self.dice.percent(60) => tensor_of(&b),
             _ => Operand::Number(0.25),
         };
@@ -110,6 +112,7 @@ impl Body<'_> {
     }
 
     pub fn any_view(&mut self, x: &Item) -> Result<Option<Item>> {
+        let largest = self.mode.largest;
         let rank = x.ty.shape.len();
         let (a, b) = (self.dim(x) as f64, self.dim(x) as f64);
         match self.dice.below(11) {
@@ -133,7 +136,7 @@ impl Body<'_> {
                 if rank < 4 && self.dice.percent(40) {
                     to.insert(0, self.dice.pick(&[1, 2, 4]));
                 }
-                if numel(&to) > LARGEST {
+                if numel(&to) > largest {
                     return Ok(None);
                 }
                 self.view("expand", x, &sizes(&to))
@@ -199,6 +202,7 @@ impl Body<'_> {
     }
 
     fn product(&mut self) -> Result<()> {
+        let largest = self.mode.largest;
         let Some(a) = self.float_of_rank(1) else { return Ok(()) };
         let k = *a.ty.shape.last().expect("rank 1 or more");
         let n = self.dice.pick(&self.world.dims);
@@ -209,17 +213,17 @@ impl Body<'_> {
             i.ty.dtype == dtype
                 && r >= 1
                 && s[r - if r == 1 { 1 } else { 2 }] == k
-                && rows * numel(s) <= 40 * LARGEST
+                && rows * numel(s) <= 40 * largest
         };
         let found = if self.dice.percent(70) { self.choose(fits) } else { None };
         let b = match found {
             Some(b) => Some(b),
-            None if rows * k * n <= 40 * LARGEST => self.fresh(dtype, &[k, n])?,
+            None if rows * k * n <= 40 * largest => self.fresh(dtype, &[k, n])?,
             None => None,
         };
         let Some(b) = b else { return Ok(()) };
         if b.ty.shape.len() > 2
-            && !broadcasts(&a.ty.shape[..a.ty.shape.len() - 1], &b.ty.shape[..b.ty.shape.len() - 1])
+            && !broadcasts(&a.ty.shape[..a.ty.shape.len() - 1], &b.ty.shape[..b.ty.shape.len() - 1], largest)
         {
             return Ok(());
         }
@@ -235,12 +239,15 @@ impl Body<'_> {
 
     /// What epilogues look for: a bias, then relu, sometimes with a write or another reader in between.
     fn after_product(&mut self, y: &Item) -> Result<()> {
-        if y.ty.shape.is_empty() || self.dice.percent(30) || numel(&y.ty.shape) > LARGEST {
+        let largest = self.mode.largest;
+        if y.ty.shape.is_empty() || self.dice.percent(30) || numel(&y.ty.shape) > largest {
             return Ok(());
         }
         let n = *y.ty.shape.last().expect("rank 1 or more");
         let rows = |i: &Item| {
-            i.ty.dtype == y.ty.dtype && i.ty.shape.last() == Some(&n) && broadcasts(&i.ty.shape, &y.ty.shape)
+            i.ty.dtype == y.ty.dtype
+                && i.ty.shape.last() == Some(&n)
+                && broadcasts(&i.ty.shape, &y.ty.shape, largest)
         };
         let bias = match self.choose(|i| rows(i) && numel(&i.ty.shape) == n) {
             Some(bias) => Some(bias),
@@ -327,7 +334,8 @@ impl Body<'_> {
     }
 
     fn join(&mut self) -> Result<()> {
-        let Some(a) = self.choose(|i| !i.ty.shape.is_empty() && numel(&i.ty.shape) <= LARGEST / 2) else {
+        let largest = self.mode.largest;
+        let Some(a) = self.choose(|i| !i.ty.shape.is_empty() && numel(&i.ty.shape) <= largest / 2) else {
             return Ok(());
         };
         let dim = self.dim(&a) as f64;

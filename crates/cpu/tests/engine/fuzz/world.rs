@@ -41,8 +41,8 @@ impl Dice {
 
 /// Sizes around tiles, primes, one and none.
 const SIZES: [usize; 17] = [1, 2, 3, 4, 5, 7, 8, 9, 13, 15, 16, 17, 31, 32, 33, 64, 65];
-/// No tensor that a step works on is larger.
-pub const LARGEST: usize = 6000;
+/// Sizes whose products keep several threads busy.
+const LARGE_SIZES: [usize; 5] = [33, 64, 65, 100, 129];
 
 pub fn numel(shape: &[usize]) -> usize {
     shape.iter().product()
@@ -68,6 +68,8 @@ pub struct Mode {
     /// Arguments may share memory with what the function sees from outside.
     pub alias: bool,
     pub steps: usize,
+    /// No tensor that a step works on has more elements.
+    pub largest: usize,
 }
 
 impl Mode {
@@ -86,6 +88,7 @@ impl Mode {
             hostile,
             alias: !hostile && d.percent(10),
             steps: 2 + d.below(26),
+            largest: if d.percent(3) { 150_000 } else { 6000 },
         }
     }
 }
@@ -93,6 +96,8 @@ impl Mode {
 /// The surroundings of a step function in one engine.
 pub struct World {
     pub dims: [usize; 4],
+    /// Elements of the tensors from outside.
+    pub most: usize,
     pub params: Vec<Handle>,
     pub buffers: Vec<Handle>,
     /// Detached views of parameters and buffers, made before.
@@ -159,15 +164,18 @@ fn hypers(d: &mut Dice, kind: OptimizerKind) -> Vec<f64> {
 }
 
 impl World {
-    pub fn new(e: &mut Engine, seed: u64, alias: bool) -> Self {
+    pub fn new(e: &mut Engine, seed: u64, mode: Mode) -> Self {
         let mut d = Dice::new(seed, 2);
         e.seed(seed);
-        let mut dims = [0; 4].map(|_| d.pick(&SIZES));
+        let sizes = if mode.largest > 6000 { &LARGE_SIZES[..] } else { &SIZES[..] };
+        let most = mode.largest * 5 / 12;
+        let mut dims = [0; 4].map(|_| d.pick(sizes));
         if d.percent(5) {
             dims[3] = 0;
         }
         let mut world = Self {
             dims,
+            most,
             params: vec![],
             buffers: vec![],
             views: vec![],
@@ -178,7 +186,7 @@ impl World {
         };
         for _ in 0..=d.below(4) {
             let dtype = d.pick(&[DType::F32, DType::F32, DType::F32, DType::F64]);
-            let shape = shape(&mut d, &dims, 2500);
+            let shape = shape(&mut d, &dims, most);
             let bytes = content(&mut d, dtype, &shape);
             let source = e.create(dtype, &shape, &bytes).unwrap();
             let mut order: Vec<usize> = (0..shape.len()).collect();
@@ -194,7 +202,7 @@ impl World {
             world.buffers.push(made);
         }
         if d.percent(30) {
-            let shape = shape(&mut d, &dims, 2500);
+            let shape = shape(&mut d, &dims, most);
             let attrs = [
                 vec![0.3, f64::from(DType::F32 as u8), shape.len() as f64],
                 shape.iter().map(|&s| s as f64).collect(),
@@ -207,7 +215,7 @@ impl World {
             world.args.push(made);
         }
         world.outer_views(e, &mut d);
-        if alias {
+        if mode.alias {
             let of = [d.pick(&world.buffers), d.pick(&world.params)];
             world.args.extend(of.map(|of| op(e, "detach", &[of], &[])));
         }
@@ -216,7 +224,7 @@ impl World {
     }
 
     fn tensor(&self, e: &mut Engine, d: &mut Dice, dtype: DType) -> Handle {
-        let shape = shape(d, &self.dims, 2500);
+        let shape = shape(d, &self.dims, self.most);
         let bytes = content(d, dtype, &shape);
         e.create(dtype, &shape, &bytes).unwrap()
     }
