@@ -50,6 +50,8 @@ pub struct Node {
     /// Module path and source line as interned names; 0 where unknown.
     pub path: u32,
     pub site: u32,
+    /// The op of the library in whose call the node was appended, where that was a call.
+    pub called: Option<&'static str>,
     /// The forward op whose backward rule appended the node.
     pub gradient_of: Option<&'static str>,
     /// Position in the order of appending.

@@ -160,7 +160,7 @@ impl View {
             out.offset = out.offset.wrapping_add_signed(start as isize * self.strides[axis]);
         }
         out.strides[axis] = self.strides[axis] * step as isize;
-        out
+        out.placed()
     }
 
     /// An axis walked backwards.
@@ -171,7 +171,15 @@ impl View {
             out.offset = out.offset.wrapping_add_signed((self.shape[axis] as isize - 1) * self.strides[axis]);
         }
         out.strides[axis] = -self.strides[axis];
-        out
+        out.placed()
+    }
+
+    /// A view without elements begins nowhere: steps along its other axes would lead out of the storage.
+    fn placed(mut self) -> Self {
+        if self.numel() == 0 {
+            self.offset = 0;
+        }
+        self
     }
 
     /// The diagonal of two axes, appended as the last axis.
@@ -197,7 +205,7 @@ impl View {
             };
             out.offset = out.offset.wrapping_add_signed(start);
         }
-        out
+        out.placed()
     }
 
     /// The same elements under another shape, or `None` where that needs a copy.
@@ -356,5 +364,17 @@ mod tests {
         assert_eq!(merged[0].shape.as_slice(), &[2, 3, 4]);
         let merged = View::collapse(&views[..1]);
         assert_eq!(merged[0].shape.as_slice(), &[24]);
+    }
+
+    #[test]
+    fn views_without_elements_stay_where_they_are() {
+        // After each reshape the strides point forwards again, after each flip backwards.
+        let mut view = View::contiguous(&[4, 5, 0]);
+        for _ in 0..3 {
+            view = view.flip(0).slice(0, 1, 3, 1).flip(1).slice(1, 2, 2, 2);
+            view = view.reshape(&[0, 4, 5]).unwrap().permute(&[1, 2, 0]).diagonal(1, 0, 1);
+            assert_eq!((view.offset, view.numel()), (0, 0));
+            view = view.reshape(&[4, 5, 0]).unwrap();
+        }
     }
 }

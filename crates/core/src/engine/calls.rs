@@ -50,11 +50,14 @@ impl Engine {
             nodes.first().copied().flatten().filter(|_| matches!(operands.first(), Some(Operand::Tensor(_))));
         let path = self.path;
         let mut made = None;
+        self.called = Some(row.name);
         let handle = self.call(|b| {
             let node = api::apply(b, code, &nodes, attrs).map_err(|error| error.of(row.name))?;
             made = Some(node);
             Ok(node)
-        })?;
+        });
+        self.called = None;
+        let handle = handle?;
         if let (Some(node), Some(source)) = (made, source)
             // Of nothing, softmax is its operand.
             && node != source
@@ -177,6 +180,7 @@ impl Engine {
             requires_grad,
             path: self.path,
             site: self.site,
+            called: None,
             gradient_of: None,
             sequence: self.tape.next_sequence(),
             random: 0,

@@ -40,6 +40,7 @@ impl Engine {
             requires_grad,
             path: self.path,
             site: self.site,
+            called: self.called,
             gradient_of: self.backward_of,
             sequence,
             random,

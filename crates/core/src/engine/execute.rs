@@ -283,6 +283,7 @@ impl Engine {
             requires_grad: false,
             path: 0,
             site: 0,
+            called: None,
             gradient_of: None,
             sequence: 0,
             random: 0,

@@ -118,6 +118,8 @@ pub struct Engine {
     names: Names,
     path: u32,
     site: u32,
+    /// The op of the library that is being applied.
+    called: Option<&'static str>,
     /// The forward node whose backward rule is running.
     backward_of: Option<&'static str>,
     walked: Vec<NodeId>,
@@ -148,6 +150,7 @@ impl Engine {
             names: Names::new(),
             path: 0,
             site: 0,
+            called: None,
             backward_of: None,
             walked: Vec::new(),
             anomaly: false,

@@ -456,6 +456,7 @@ impl Engine {
             requires_grad: false,
             path: 0,
             site: 0,
+            called: None,
             gradient_of: None,
             sequence: self.tape.next_sequence(),
             random: 0,

@@ -184,6 +184,10 @@ impl Runnable {
         } else {
             fault.error.within(&origin.name)
         };
+        let error = match origin.called {
+            Some(called) => error.of(called),
+            None => error,
+        };
         let error = error.within(&self.paths[fault.origin as usize]);
         let site = &self.sites[fault.origin as usize];
         if site.is_empty() { error } else { error.at(site) }

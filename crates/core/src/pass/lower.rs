@@ -41,6 +41,8 @@ pub struct Origin {
     pub name: String,
     pub path: u32,
     pub site: u32,
+    /// The op of the library that the step is part of.
+    pub called: Option<&'static str>,
     /// The forward op whose gradient the step is part of.
     pub gradient_of: Option<&'static str>,
 }
@@ -202,8 +204,13 @@ impl Lowering<'_> {
         let operand =
             |r: &Region| Operand { slot: r.buf as u32, dtype: r.dtype, base: 0, view: r.view.clone() };
         let node = self.get(at);
-        let origin =
-            Origin { name: name.to_owned(), path: node.path, site: node.site, gradient_of: node.gradient_of };
+        let origin = Origin {
+            name: name.to_owned(),
+            path: node.path,
+            site: node.site,
+            called: node.called,
+            gradient_of: node.gradient_of,
+        };
         self.origins.push(origin);
         self.steps.push(Step {
             kernel,

@@ -48,6 +48,7 @@ mod tests {
             requires_grad: false,
             path: 0,
             site: 0,
+            called: None,
             gradient_of: None,
             sequence: 0,
             random: 0,

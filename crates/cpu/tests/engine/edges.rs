@@ -178,3 +178,24 @@ fn views_of_a_constant_see_what_is_written_into_it() {
         assert_eq!(values(e, view), [2.0, 3.0]);
     });
 }
+
+#[test]
+fn a_label_out_of_range_names_the_loss_in_both_drivers() {
+    everywhere(|e| {
+        let x = tensor(e, &[2, 3], &noise(6, 1));
+        let y = ints(e, &[2], &[0, 3]);
+        let body = |e: &mut Engine, a: &[Handle]| {
+            Ok(vec![try_op(e, "crossEntropy", &[a[0], a[1]], &[1.0, f64::NAN, 0.0])?])
+        };
+        let good = ints(e, &[2], &[0, 2]);
+        let p = trace(e, &[x, good], body).unwrap();
+        let traced = run(e, p, &[x, y]).and_then(|_| e.backend().sync().map(|()| ()));
+        let eager = body(e, &[x, y]).and_then(|y| e.read(y[0]).map(|_| ()));
+        // The late backend notices when it is asked to wait, and does not know the step any more.
+        if e.backend().name() == "cpu" {
+            for error in [traced.unwrap_err(), eager.unwrap_err()] {
+                assert!(error.message().starts_with("crossEntropy: gather: index 3"), "{error}");
+            }
+        }
+    });
+}
