@@ -24,7 +24,7 @@ process.once('SIGINT', () => stop.abort(new Error('stopped by Ctrl-C')))
 
 try {
   await model.fit(train, { epochs: 5, batchSize: 32, signal: stop.signal })
-  const { loss, accuracy } = await model.evaluate(test)
+  const { loss, accuracy } = await model.evaluate(test, { signal: stop.signal })
   console.log(`test loss ${loss.toFixed(4)}`)
   console.log(`test accuracy ${(100 * accuracy).toFixed(2)} %`)
   console.log(`time ${((performance.now() - started) / 1000).toFixed(1)} s`)

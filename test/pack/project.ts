@@ -17,7 +17,7 @@ export interface Ended {
 }
 
 /** What a program could inherit from this clone and its test runner, and would not have at a user's. */
-const clean: NodeJS.ProcessEnv = Object.fromEntries(
+export const clean: NodeJS.ProcessEnv = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_|NEUROXIDE_|VITEST|INIT_CWD)/i.test(name)),
 )
 
