@@ -9,7 +9,7 @@ use crate::dtype::{DType, Kind, Weak};
 use crate::error::{Error, Result};
 use crate::op::{Composite, Number, Op, Random, ViewOp};
 use crate::ops;
-use crate::shape::{Dims, numel};
+use crate::shape::{Dims, checked_bytes, numel};
 
 /// A node of the current graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -121,7 +121,8 @@ impl<'a> Builder<'a> {
         Self { driver }
     }
 
-    /// Appends `op` after inferring its type and checking its operands.
+    /// Appends `op` after inferring its type and checking its operands; `Error::Shape` where the result is
+    /// larger than any memory, so that sizes multiplied later do not overflow.
     pub fn push(&mut self, op: Op, inputs: &[NodeId]) -> Result<NodeId> {
         let mut now = Inputs::with_capacity(inputs.len());
         for &input in inputs {
@@ -131,6 +132,7 @@ impl<'a> Builder<'a> {
             let types: SmallVec<[&Type; 4]> = now.iter().map(|&i| self.driver.ty(i)).collect();
             ops::infer(&op, &types)?
         };
+        checked_bytes(op.name(), ty.dtype, &ty.shape)?;
         self.driver.append(op, &now, ty)
     }
 
@@ -186,7 +188,9 @@ impl<'a> Builder<'a> {
 
     /// Random numbers; they take their share of the stream in the order of appending.
     pub fn random(&mut self, random: Random, shape: &[usize], dtype: DType) -> Result<NodeId> {
-        self.driver.append(Op::Random(random), &[], Type::new(dtype, shape))
+        let op = Op::Random(random);
+        checked_bytes(op.name(), dtype, shape)?;
+        self.driver.append(op, &[], Type::new(dtype, shape))
     }
 }
 

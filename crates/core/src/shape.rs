@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use crate::dtype::DType;
 use crate::error::{Error, Result};
 
 /// Sizes of the axes of a tensor.
@@ -9,9 +10,26 @@ pub type Dims = SmallVec<[usize; 6]>;
 /// Distance in elements between neighbours along each axis; 0 where broadcast, negative where flipped.
 pub type Strides = SmallVec<[isize; 6]>;
 
-/// Number of elements of a shape.
+/// Number of elements of a shape; `usize::MAX` where it is larger than that.
 pub fn numel(shape: &[usize]) -> usize {
-    shape.iter().product()
+    shape.iter().fold(1, |count: usize, &size| count.saturating_mul(size))
+}
+
+/// Bytes that a tensor may have: JavaScript counts exactly up to here, and no sum of a few sizes,
+/// strides or offsets of such tensors overflows.
+pub const MAX_BYTES: usize = 1 << 53;
+
+/// The bytes of a dense tensor; `Error::Shape` where they are more than [`MAX_BYTES`]. A size of 0
+/// counts as 1, since strides are made of the others all the same.
+pub fn checked_bytes(op: &str, dtype: DType, shape: &[usize]) -> Result<usize> {
+    let most = shape.iter().fold(dtype.size(), |bytes: usize, &size| bytes.saturating_mul(size.max(1)));
+    if most > MAX_BYTES {
+        return Err(Error::Shape(format!(
+            "{op}: {dtype} {} is larger than any memory; expected at most 2^53 bytes",
+            show(shape)
+        )));
+    }
+    Ok(if shape.contains(&0) { 0 } else { most })
 }
 
 /// A shape as it stands in messages: `[32, 784]`.
@@ -159,7 +177,8 @@ impl View {
         if len > 0 {
             out.offset = out.offset.wrapping_add_signed(start as isize * self.strides[axis]);
         }
-        out.strides[axis] = self.strides[axis] * step as isize;
+        // With one element or none the stride leads nowhere, and any step is allowed.
+        out.strides[axis] = self.strides[axis].wrapping_mul(step as isize);
         out.placed()
     }
 

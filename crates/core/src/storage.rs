@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::backend::{Backend, Binding, BufferId};
 use crate::dtype::DType;
 use crate::error::Result;
-use crate::shape::View;
+use crate::shape::{View, checked_bytes};
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
@@ -102,7 +102,7 @@ impl Storage {
         dtype: DType,
         base: View,
     ) -> Result<Arc<Self>> {
-        let bytes = base.numel() * dtype.size();
+        let bytes = checked_bytes("tensor", dtype, &base.shape)?;
         let buffer = backend.alloc(bytes)?;
         let now = meter.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         meter.peak.fetch_max(now, Ordering::Relaxed);

@@ -45,8 +45,9 @@ impl Index {
         let parts = cx.parts(self.numel, CHECK_GRAIN);
         cx.pool.run(parts, &|part| {
             let range = share(self.numel, part, parts);
-            // SAFETY: the operand has `numel` elements. A negative index is a large unsigned one.
-            let outside = |&i: &usize| unsafe { *index.get().add(i) as u32 as usize >= self.size };
+            // SAFETY: the operand has `numel` elements. The sign is extended, so that a negative index is
+            // larger than any axis.
+            let outside = |&i: &usize| unsafe { *index.get().add(i) as usize >= self.size };
             if let Some(i) = range.into_iter().find(outside) {
                 bad.report(i);
             }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Builder, Driver, Inputs, Node, NodeId, Type};
 use crate::op::{Op, ViewOp};
 use crate::ops::api;
-use crate::shape::{View, numel, show};
+use crate::shape::{View, checked_bytes, numel, show};
 use crate::storage::{Storage, Value};
 
 /// An operand of a call.
@@ -144,7 +144,7 @@ impl Engine {
 
     /// A tensor over bytes in row-major order.
     pub fn create(&mut self, dtype: DType, shape: &[usize], bytes: &[u8]) -> Result<Handle> {
-        let expected = numel(shape) * dtype.size();
+        let expected = checked_bytes("tensor", dtype, shape)?;
         if bytes.len() != expected {
             return Err(Error::Shape(format!(
                 "tensor: {} elements of {dtype}; expected {} for shape {}",

@@ -11,7 +11,7 @@ use crate::dtype::{DType, Weak};
 use crate::error::{Error, Result};
 use crate::graph::{Driver, Inputs, Node, NodeId, Type};
 use crate::op::{Op, ViewOp};
-use crate::shape::{Dims, View};
+use crate::shape::{Dims, View, checked_bytes};
 use crate::storage::{Storage, Value};
 
 /// An argument of a traced function.
@@ -129,6 +129,11 @@ impl Engine {
     pub fn trace_begin(&mut self, args: &[ArgSpec]) -> Result<Vec<Handle>> {
         if self.trace.is_some() {
             return Err(Error::Internal("jit: a trace is open already".into()));
+        }
+        for arg in args {
+            if let ArgSpec::Tensor { ty, .. } = arg {
+                checked_bytes("jit", ty.dtype, &ty.shape)?;
+            }
         }
         self.traces += 1;
         self.trace = Some(Trace {

@@ -121,7 +121,8 @@ fn slice_rule(
     step: usize,
 ) -> Result<NodeId> {
     let mut spread = dy;
-    if step > 1 && len > 0 {
+    // One element has no neighbour to be apart from, however large the step.
+    if step > 1 && len > 1 {
         let mut shape = b.shape(dy);
         shape.insert(axis + 1, 1);
         spread = b.reshape_to(spread, &shape)?;
@@ -216,7 +217,7 @@ impl Builder<'_> {
         if sizes.iter().any(|&s| s < -1) || sizes.iter().filter(|&&s| s == -1).count() > 1 {
             return bad("expected sizes of at least 0");
         }
-        let known: usize = sizes.iter().filter(|&&s| s >= 0).map(|&s| s as usize).product();
+        let known = sizes.iter().filter(|&&s| s >= 0).fold(1, |n: usize, &s| n.saturating_mul(s as usize));
         let total = numel(&given);
         let mut shape = Dims::new();
         for &size in sizes {

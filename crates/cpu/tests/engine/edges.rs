@@ -199,3 +199,46 @@ fn a_label_out_of_range_names_the_loss_in_both_drivers() {
         }
     });
 }
+
+#[test]
+fn sizes_beyond_any_memory_are_errors() {
+    everywhere(|e| {
+        let one = tensor(e, &[1], &[1.0]);
+        let bit = |n: u32| f64::from(2u32).powi(n as i32);
+        // 2^62 elements of 4 bytes wrap to 0 bytes, 2^64 + 1 elements to one.
+        let wrapping: [&[f64]; 3] =
+            [&[bit(31), bit(31)], &[274_177.0, 67_280_421_310_721.0], &[0.0, bit(40), bit(40)]];
+        for sizes in wrapping {
+            let attrs: Vec<f64> = [sizes.len() as f64].into_iter().chain(sizes.iter().copied()).collect();
+            for name in ["expand", "reshape"] {
+                assert_eq!(code_of(e, name, &[one], &attrs), "ERR_SHAPE", "{name} {sizes:?}");
+            }
+            let shape: Vec<usize> = sizes.iter().map(|&size| size as usize).collect();
+            for dtype in [DType::U8, DType::F32] {
+                let fits = shape.iter().fold(dtype.size() as f64, |n, &s| n * s.max(1) as f64) <= bit(53);
+                let made = e.create(dtype, &shape, &[]).map(|_| ());
+                assert!(!fits && made.is_err_and(|error| error.code() == "ERR_SHAPE"), "{dtype} {shape:?}");
+            }
+        }
+        assert_eq!(code_of(e, "pad", &[one], &[2.0, 0.0, bit(53), 0.0]), "ERR_SHAPE");
+        // A view of many elements takes no memory; reading it is an error of the device.
+        let wide = op(e, "expand", &[one], &[2.0, bit(25), bit(25)]);
+        assert_eq!(sum_of_shape(e, wide), bit(50));
+    });
+}
+
+fn sum_of_shape(e: &mut Engine, x: Handle) -> f64 {
+    e.info(x).unwrap().ty.shape.iter().map(|&size| size as f64).product()
+}
+
+#[test]
+fn the_gradient_of_one_element_does_not_depend_on_the_step() {
+    everywhere(|e| {
+        let x = param(e, &[3], &[1.0, 2.0, 3.0]);
+        // The step is longer than any memory.
+        let part = op(e, "slice", &[x], &[0.0, 1.0, f64::NAN, 9_007_199_254_740_992.0]);
+        let loss = sum(e, part);
+        e.backward(loss, None, false).unwrap();
+        assert_eq!(grad(e, x), [0.0, 1.0, 0.0]);
+    });
+}
