@@ -69,8 +69,9 @@ const perhaps: Tensor | undefined = state['scale']
 state['scale'].sum()
 const report = gate.loadStateDict(state, { strict: false })
 holds<Same<typeof report.missing, string[]>>()
-// @ts-expect-error states hold tensors
-gate.loadStateDict({ scale: 1 })
+gate.loadStateDict({ scale: [1, 2] })
+// @ts-expect-error states hold tensors, or their values as nested arrays
+gate.loadStateDict({ scale: 'one' })
 
 const hook = gate.registerForwardHook((module, inputs, output) => {
   holds<Same<typeof module, nn.Module>>()
