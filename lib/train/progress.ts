@@ -23,6 +23,8 @@ const interval = 100
 /** Where there is no terminal, a long epoch still says that it lives. */
 const plainInterval = 10_000
 const barWidth = 24
+/** A bar with fewer characters says nothing that the counter does not. */
+const narrowBar = 6
 
 /**
  * One line of progress per epoch: step, loss, metrics, steps per second, time left.
@@ -63,8 +65,7 @@ export class ProgressBar {
     const now = this.#now()
     if (now - this.#wrote < (this.#terminal ? interval : plainInterval)) return
     const parts = [this.#counter(step), ...described(readings), this.#speed(step, now), this.#left(step, now)]
-    const line = this.#terminal ? this.#bar(step) + parts.join(' · ') : parts.join(' · ')
-    this.#write(`${this.#label} ${line}`, !this.#terminal, now)
+    this.#write(`${this.#label} ${this.#withBar(step, parts)}`, !this.#terminal, now)
   }
 
   /** Ends the phase with a line that stays. */
@@ -85,9 +86,9 @@ export class ProgressBar {
   }
 
   #write(line: string, lasting: boolean, now: number): void {
-    const room = this.#terminal ? Math.max((this.#stream.columns ?? 80) - 1, 20) : Infinity
     const clear = this.#terminal && this.#drawn ? '\r\u001B[2K' : ''
-    const text = this.#waiting + clear + line.slice(0, room) + (lasting ? '\n' : '')
+    // A line that is drawn over must not wrap; one that stays may.
+    const text = this.#waiting + clear + (lasting ? `${line}\n` : line.slice(0, this.#room))
     this.#drawn = this.#terminal && !lasting
     // A lasting line that comes too early waits for the next one, or for the end.
     if (now - this.#wrote < interval && lasting) {
@@ -103,10 +104,21 @@ export class ProgressBar {
     return this.#steps > 0 ? `${step}/${this.#steps}` : `${step} steps`
   }
 
-  #bar(step: number): string {
-    if (this.#steps === 0) return ''
-    const done = Math.min(Math.floor((step / this.#steps) * barWidth), barWidth)
-    return `${'━'.repeat(done)}${'─'.repeat(barWidth - done)} `
+  get #room(): number {
+    return Math.max((this.#stream.columns ?? 80) - 1, 20)
+  }
+
+  /** The numbers behind a bar; where a terminal is narrow, first the bar gives way, then the dots between. */
+  #withBar(step: number, parts: readonly string[]): string {
+    if (!this.#terminal || this.#steps === 0) return parts.join(' · ')
+    for (const separator of [' · ', ' ']) {
+      const numbers = parts.join(separator)
+      const width = Math.min(barWidth, this.#room - this.#label.length - numbers.length - 2)
+      if (width < narrowBar) continue
+      const done = Math.min(Math.floor((step / this.#steps) * width), width)
+      return `${'━'.repeat(done)}${'─'.repeat(width - done)} ${numbers}`
+    }
+    return parts.join(' ')
   }
 
   #speed(step: number, now: number): string {

@@ -7,17 +7,23 @@ interface Written {
   readonly times: number[]
 }
 
-function recorder(isTTY: boolean): Written {
+function recorder(isTTY: boolean, columns = 100): Written {
   const [texts, times]: [string[], number[]] = [[], []]
   const write = (text: string): void => {
     texts.push(text)
     times.push(performance.now())
   }
-  return { stream: { write, isTTY, columns: 100 }, texts, times }
+  return { stream: { write, isTTY, columns }, texts, times }
 }
 
-async function fitted(isTTY: boolean, verbose: Verbosity, epochs = 3, rows = 640): Promise<Written> {
-  const written = recorder(isTTY)
+async function fitted(
+  isTTY: boolean,
+  verbose: Verbosity,
+  epochs = 3,
+  rows = 640,
+  columns = 100,
+): Promise<Written> {
+  const written = recorder(isTTY, columns)
   const model = new nn.Sequential(new nn.Linear(4, 2)).compile({
     optimizer: 'sgd',
     loss: 'crossEntropy',
@@ -52,6 +58,20 @@ describe('progress', () => {
     expect(text.endsWith('\n')).toBe(true)
     expect(text).toMatch(/Epoch 3\/3 20\/20 · loss/)
   })
+
+  test.each([200, 100, 80])(
+    'while an epoch runs, a terminal of %i columns shows bar, loss, accuracy, speed and time left',
+    async (columns) => {
+      const { texts } = await fitted(true, 1, 1, 32 * 30_000, columns)
+      const found = texts.find((text) => /[1-9]\d*\/30000/.test(text)) ?? ''
+      // oxlint-disable-next-line no-control-regex
+      const running = found.replace(/^\r\u001B\[2K/, '')
+      expect(running).toMatch(
+        /^Epoch 1\/1 ━*─+ \d+\/30000( ·)? loss \d\.\d{4}( ·)? accuracy \d\.\d{4}( ·)? [\d.]+ steps\/s( ·)? ETA \d+:\d\d$/,
+      )
+      expect(running.length).toBeLessThan(columns)
+    },
+  )
 
   test('there are at most ten writes a second, whatever the number of epochs', async () => {
     const { times } = await fitted(true, 1, 300, 32)
