@@ -3,7 +3,9 @@ import {
   isTensor,
   jit,
   manualSeed,
+  nn,
   noGrad,
+  optim,
   rand,
   setRngState,
   ShapeError,
@@ -290,6 +292,39 @@ describe('programs', () => {
     expect(rows.length).toBeGreaterThan(0)
     expect(rows.join('\n')).toContain('[8]')
     expect(f.name).toBe('step')
+  })
+
+  test('explain tells bytes, places in the arena and the modules that kernels come from', () => {
+    const model = new nn.Sequential(new nn.Linear(4, 8), new nn.ReLU(), new nn.Linear(8, 2))
+    const optimizer = new optim.SGD(model.parameters(), { lr: 0.1 })
+    const f = jit((x: Tensor) => {
+      optimizer.zeroGrad()
+      model.forward(x).square().sum().backward()
+      optimizer.step()
+    })
+    f(zeros([16, 4]))
+    const [title = '', head = '', , ...rows] = f.explain().split('\n')
+    expect(title).toContain(', 1 input, 4 states, 0 outputs')
+    const column = (name: string): string[] => {
+      const start = head.indexOf(name)
+      // Numbers end where their heading does, words begin there.
+      return rows.map((row) =>
+        name === 'module'
+          ? row.slice(start).trim()
+          : (row
+              .slice(0, start + name.length)
+              .split(' ')
+              .at(-1) ?? ''),
+      )
+    }
+    for (const bytes of column('bytes')) expect(bytes).toMatch(/^[1-9]\d*$/)
+    const arena = Number(/arena of (\d+) bytes/.exec(title)?.[1])
+    for (const offset of column('offset')) {
+      expect(offset).toMatch(/^(-|\d+)$/)
+      if (offset !== '-') expect(Number(offset)).toBeLessThan(arena)
+    }
+    expect(column('module').slice(0, 2)).toEqual(['0', '2'])
+    expect(rows[0]).toMatch(/^matmul +matmul add relu? +\[/)
   })
 
   test('count their runs', () => {
