@@ -204,7 +204,7 @@ fn a_label_out_of_range_names_the_loss_in_both_drivers() {
 fn sizes_beyond_any_memory_are_errors() {
     everywhere(|e| {
         let one = tensor(e, &[1], &[1.0]);
-        let bit = |n: u32| f64::from(2u32).powi(n as i32);
+        let bit = |n: u32| (1u64 << n) as f64;
         // 2^62 elements of 4 bytes wrap to 0 bytes, 2^64 + 1 elements to one.
         let wrapping: [&[f64]; 3] =
             [&[bit(31), bit(31)], &[274_177.0, 67_280_421_310_721.0], &[0.0, bit(40), bit(40)]];
