@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::plan::{Kernel, Operand, Plan, Step};
 use crate::rng::{self, Stream};
 use crate::shape::View;
-use crate::storage::{Gate, Storage};
+use crate::storage::{Gate, Storage, gates};
 
 /// One pass over data with one kind of step.
 pub struct Phase {
@@ -37,7 +37,7 @@ pub struct Phase {
 #[derive(Clone)]
 pub struct Stage {
     pub runnable: Arc<Runnable>,
-    pub states: Vec<Arc<Storage>>,
+    pub states: Arc<[Arc<Storage>]>,
 }
 
 /// What a thread is to do.
@@ -54,6 +54,8 @@ pub struct Job {
     pub gate: Arc<Gate>,
     /// The state that the job writes; given back at the end.
     pub leases: Vec<Arc<Storage>>,
+    /// What the job only reads; others that write it do so between two steps.
+    pub reads: Vec<Arc<Storage>>,
     /// Whether to wait for [`Control::resume`] after each epoch.
     pub ask: bool,
 }
@@ -148,6 +150,9 @@ impl Job {
         for storage in self.leases.drain(..) {
             storage.end_lease();
         }
+        for storage in self.reads.drain(..) {
+            storage.end_reading(&self.gate);
+        }
     }
 
     fn epochs_loop(&mut self, control: &Control, emit: &mut dyn FnMut(Event)) -> Result<End> {
@@ -210,6 +215,8 @@ struct Loop {
     order: Option<BufferId>,
     batches: Vec<Gathered>,
     outputs: Vec<(BufferId, DType, usize)>,
+    /// Room for the bytes of an output.
+    bytes: Vec<u8>,
 }
 
 /// A gathered batch of one data tensor.
@@ -240,6 +247,7 @@ impl Loop {
             order: None,
             batches: Vec::new(),
             outputs,
+            bytes: Vec::new(),
             phase,
         })
     }
@@ -286,7 +294,7 @@ impl Loop {
     /// One pass; the means of the outputs over all examples, or `None` where it was aborted.
     fn pass(
         &mut self,
-        gate: &Gate,
+        gate: &Arc<Gate>,
         stream: &mut Stream,
         control: &Control,
         mut tell: Option<&mut Ticker<'_>>,
@@ -307,7 +315,10 @@ impl Loop {
                 return Ok(None);
             }
             {
-                let _pass = gate.step();
+                let read = stage.states.iter().chain(self.phase.data.iter().map(|(storage, _)| storage));
+                let written = stage.runnable.written.iter().map(|&state| &stage.states[state as usize]);
+                let others = gates(Some(gate), read, written);
+                let _passes = gate.step_among(&others);
                 self.step(&stage, start, is_rest, stream)?;
                 if self.phase.collect.is_empty() {
                     self.add_outputs(&mut sums, batch as f64)?;
@@ -385,11 +396,12 @@ impl Loop {
     }
 
     /// Adds the mean of each output, weighted by the size of the batch.
-    fn add_outputs(&self, sums: &mut [f64], weight: f64) -> Result<()> {
+    fn add_outputs(&mut self, sums: &mut [f64], weight: f64) -> Result<()> {
         for (sum, &(buffer, dtype, numel)) in sums.iter_mut().zip(&self.outputs) {
-            let mut bytes = vec![0; numel * dtype.size()];
-            self.backend.download(buffer, 0, &mut bytes)?;
-            let total: f64 = bytes.chunks_exact(dtype.size()).map(|element| decode(element, dtype)).sum();
+            self.bytes.resize(numel * dtype.size(), 0);
+            self.backend.download(buffer, 0, &mut self.bytes)?;
+            let total: f64 =
+                self.bytes.chunks_exact(dtype.size()).map(|element| decode(element, dtype)).sum();
             *sum += weight * total / numel as f64;
         }
         Ok(())

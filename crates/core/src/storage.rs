@@ -3,9 +3,11 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use smallvec::SmallVec;
+
 use crate::backend::{Backend, Binding, BufferId};
 use crate::dtype::DType;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::shape::{View, checked_bytes};
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -70,6 +72,16 @@ impl Gate {
         state.held = true;
         Pass(self)
     }
+
+    /// For the runner: its own gate and, in the order of [`gates`], those of the trainings that it meets.
+    pub fn step_among<'a>(&'a self, others: &'a [Arc<Self>]) -> SmallVec<[Pass<'a>; 2]> {
+        let before = others.partition_point(|other| Arc::as_ptr(other) < std::ptr::from_ref(self));
+        let (before, behind) = others.split_at(before);
+        let mut passes: SmallVec<[Pass<'_>; 2]> = before.iter().map(|other| other.visit()).collect();
+        passes.push(self.step());
+        passes.extend(behind.iter().map(|other| other.visit()));
+        passes
+    }
 }
 
 impl Drop for Pass<'_> {
@@ -77,6 +89,13 @@ impl Drop for Pass<'_> {
         self.0.lock().held = false;
         self.0.changed.notify_all();
     }
+}
+
+/// The trainings that use a storage.
+#[derive(Default)]
+struct Users {
+    writer: Option<Arc<Gate>>,
+    readers: Vec<Arc<Gate>>,
 }
 
 /// A buffer with an identity, shared by all tensors that are views of it.
@@ -88,8 +107,9 @@ pub struct Storage {
     /// The layout the storage was made with: part of its type where it is a state.
     pub base: View,
     version: AtomicU64,
-    lease: Mutex<Option<Arc<Gate>>>,
-    leased: AtomicUsize,
+    users: Mutex<Users>,
+    /// How many users there are, to be read without the lock.
+    used: AtomicUsize,
     backend: Arc<dyn Backend>,
     meter: Arc<Meter>,
 }
@@ -113,8 +133,8 @@ impl Storage {
             dtype,
             base,
             version: AtomicU64::new(0),
-            lease: Mutex::new(None),
-            leased: AtomicUsize::new(0),
+            users: Mutex::default(),
+            used: AtomicUsize::new(0),
             backend: Arc::clone(backend),
             meter: Arc::clone(meter),
         }))
@@ -138,30 +158,77 @@ impl Storage {
         self.version.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Marks the storage as in use by a running training; false where one already uses it.
+    fn users(&self) -> MutexGuard<'_, Users> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Marks the storage as written by a running training; false where one already writes it.
     pub fn lease(&self, gate: &Arc<Gate>) -> bool {
-        let mut lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
-        if lease.is_some() {
+        let mut users = self.users();
+        if users.writer.is_some() {
             return false;
         }
-        *lease = Some(Arc::clone(gate));
-        self.leased.store(1, Ordering::Release);
+        users.writer = Some(Arc::clone(gate));
+        self.used.fetch_add(1, Ordering::Release);
         true
     }
 
     pub fn end_lease(&self) {
-        let mut lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
-        *lease = None;
-        self.leased.store(0, Ordering::Release);
+        if self.users().writer.take().is_some() {
+            self.used.fetch_sub(1, Ordering::Release);
+        }
     }
 
-    /// The gate to pass before touching the storage; `None` (one atomic load) where no training uses it.
+    /// Marks the storage as read by a running training: others may read it, and write between its steps.
+    pub fn begin_reading(&self, gate: &Arc<Gate>) {
+        self.users().readers.push(Arc::clone(gate));
+        self.used.fetch_add(1, Ordering::Release);
+    }
+
+    pub fn end_reading(&self, gate: &Arc<Gate>) {
+        let mut users = self.users();
+        if let Some(at) = users.readers.iter().position(|reader| Arc::ptr_eq(reader, gate)) {
+            users.readers.swap_remove(at);
+            self.used.fetch_sub(1, Ordering::Release);
+        }
+    }
+
+    /// The gate of the training that writes the storage; `None` (one atomic load) where no training uses it.
     pub fn gate(&self) -> Option<Arc<Gate>> {
-        if self.leased.load(Ordering::Acquire) == 0 {
+        if self.used.load(Ordering::Acquire) == 0 {
             return None;
         }
-        self.lease.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.users().writer.clone()
     }
+}
+
+/// The gates to pass before touching storages, in the order in which everybody passes several: of what is
+/// read those of the trainings that write it, of what is written also those that read it. `own` is
+/// the caller's, which is left out. None, without a lock, unless a training runs.
+pub fn gates<'a>(
+    own: Option<&Arc<Gate>>,
+    reads: impl IntoIterator<Item = &'a Arc<Storage>>,
+    writes: impl IntoIterator<Item = &'a Arc<Storage>>,
+) -> Vec<Arc<Gate>> {
+    let mut gates: Vec<Arc<Gate>> = Vec::new();
+    let mut add = |gate: &Arc<Gate>| {
+        if !own.into_iter().chain(&gates).any(|known| Arc::ptr_eq(known, gate)) {
+            gates.push(Arc::clone(gate));
+        }
+    };
+    for storage in reads {
+        if storage.used.load(Ordering::Acquire) > 0 {
+            storage.users().writer.iter().for_each(&mut add);
+        }
+    }
+    for storage in writes {
+        if storage.used.load(Ordering::Acquire) > 0 {
+            let users = storage.users();
+            users.writer.iter().chain(&users.readers).for_each(&mut add);
+        }
+    }
+    gates.sort_by_key(|gate| Arc::as_ptr(gate) as usize);
+    gates
 }
 
 impl Drop for Storage {
@@ -180,6 +247,19 @@ pub enum Value {
         storage: Arc<Storage>,
         view: View,
     },
+}
+
+/// Zeros on the host for what is read; an error, rather than the end of the process, where there is no room.
+pub fn host_room(bytes: usize) -> Result<Vec<u8>> {
+    /// Below this the answer is not worth the question.
+    const LARGE: usize = 64 << 20;
+    if bytes >= LARGE && Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
+        return Err(Error::Device(format!(
+            "read: {bytes} bytes could not be allocated; expected a tensor that fits into memory. \
+             Hint: read a part of it"
+        )));
+    }
+    Ok(vec![0; bytes])
 }
 
 #[cfg(test)]

@@ -49,11 +49,11 @@ impl Background {
 }
 
 /// A promise for what `work` returns; `work` runs on the background thread, `finish` on the
-/// JavaScript thread with its result.
+/// JavaScript thread with its result, also where that is an error: it may hold references to let go of.
 pub fn promise<T: Send + 'static, R: Returns>(
     call: &Call<'_>,
     work: impl FnOnce() -> Result<T> + Send + 'static,
-    finish: impl FnOnce(sys::napi_env, &Home, T) -> Outcome<R> + Send + 'static,
+    finish: impl FnOnce(sys::napi_env, &Home, Result<T>) -> Outcome<R> + Send + 'static,
 ) -> Outcome<sys::napi_value> {
     let (mut deferred, mut promise) = (ptr::null_mut(), ptr::null_mut());
     // SAFETY: on the JavaScript thread within a call; both out pointers outlive it.
@@ -67,10 +67,7 @@ pub fn promise<T: Send + 'static, R: Returns>(
         sender.post(move |env, home| {
             home.channel().end(env)?;
             let deferred = home.state()?.background.promises.remove(&id);
-            let outcome = match result {
-                Ok(value) => finish(env, home, value).and_then(|value| value.give(env)),
-                Err(error) => Err(Failure::Core(error)),
-            };
+            let outcome = finish(env, home, result).and_then(|value| value.give(env));
             deferred.map_or(Ok(()), |deferred| settle(env, deferred, outcome))
         });
     }))?;

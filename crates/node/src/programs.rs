@@ -250,7 +250,7 @@ pub fn run_async(call: &Call<'_>) -> Outcome<sys::napi_value> {
         move |env, home, made| {
             let array = owners.get(env);
             owners.release(env);
-            let array = array?;
+            let (array, made) = (array?, made?);
             let mut state = home.state()?;
             let handles = state.engine.take_in(made);
             let mut numbers = handles.clone();

@@ -153,7 +153,7 @@ pub fn read(call: &Call<'_>) -> Outcome<()> {
 pub fn read_async(call: &Call<'_>) -> Outcome<sys::napi_value> {
     let handle = call.number(0)?;
     let reading = call.at_work()?.engine.reading(handle)?;
-    background::promise(call, move || reading.bytes(), |env, _, bytes| value::bytes(env, &bytes))
+    background::promise(call, move || reading.bytes(), |env, _, bytes| value::bytes(env, &bytes?))
 }
 
 /// `release(handle)`: nothing happens where it is free already.

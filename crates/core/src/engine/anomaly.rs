@@ -13,7 +13,7 @@ use crate::pass::Origin;
 use crate::plan::{Kernel, Operand, Plan, Step};
 use crate::runner::decode;
 use crate::shape::View;
-use crate::storage::Value;
+use crate::storage::{Value, gates};
 
 impl Engine {
     /// Looks at the value of a new eager node.
@@ -35,6 +35,8 @@ impl Engine {
         match value {
             Value::Scalar(_) => Ok(None),
             Value::Tensor { storage, view } => {
+                let gates = gates(None, [storage], []);
+                let _passes: Vec<_> = gates.iter().map(|gate| gate.visit()).collect();
                 first_not_finite(&self.backend, storage.binding(), storage.dtype, view)
             }
         }

@@ -9,7 +9,7 @@ use super::{Engine, Handle, ProgramId, RunArg};
 use crate::backend::Binding;
 use crate::error::{Error, Result};
 use crate::rng::Stream;
-use crate::storage::{Gate, Storage};
+use crate::storage::{Gate, Storage, gates};
 
 use super::runnable::{Given, Runnable};
 
@@ -24,6 +24,7 @@ pub struct Beside {
     stream: Stream,
     gate: Arc<Gate>,
     leased: Vec<Arc<Storage>>,
+    reads: Vec<Arc<Storage>>,
 }
 
 /// What a run on another thread has made.
@@ -72,6 +73,7 @@ impl Engine {
             stream: self.stream,
             gate: Arc::default(),
             leased: Vec::new(),
+            reads: Vec::new(),
             runnable,
         };
         run.lease()?;
@@ -98,7 +100,7 @@ impl Engine {
 }
 
 impl Beside {
-    /// Leases everything that the run writes, all or nothing.
+    /// Leases everything that the run writes, all or nothing, and marks what it only reads.
     fn lease(&mut self) -> Result<()> {
         for &written in &self.runnable.written {
             let storage = &self.states[written as usize];
@@ -109,6 +111,12 @@ impl Beside {
                 return Err(busy("run"));
             }
             self.leased.push(Arc::clone(storage));
+        }
+        for storage in self.states.iter().chain(self.inputs.iter().map(|(storage, _)| storage)) {
+            if !self.leased.iter().chain(&self.reads).any(|known| known.id == storage.id) {
+                storage.begin_reading(&self.gate);
+                self.reads.push(Arc::clone(storage));
+            }
         }
         Ok(())
     }
@@ -125,7 +133,9 @@ impl Beside {
         let outputs: Vec<Binding> = self.outputs.iter().map(|storage| storage.binding()).collect();
         let scratch = arena.at_least(&backend, self.runnable.plan.arena_bytes)?;
         {
-            let _pass = self.gate.step();
+            let read = self.states.iter().chain(self.inputs.iter().map(|(storage, _)| storage));
+            let others = gates(Some(&self.gate), read, &self.leased);
+            let _passes = self.gate.step_among(&others);
             self.runnable.run(&Given {
                 inputs: &inputs,
                 numbers: &self.numbers,
@@ -148,6 +158,9 @@ impl Drop for Beside {
     fn drop(&mut self) {
         for storage in &self.leased {
             storage.end_lease();
+        }
+        for storage in &self.reads {
+            storage.end_reading(&self.gate);
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::graph::{Inputs, Node, NodeId, Type};
 use crate::op::{Number, Op, ViewOp};
 use crate::pass::{Lowered, Origin, Slot, Source, lower};
 use crate::shape::{Strides, View};
-use crate::storage::{Gate, Storage, Value};
+use crate::storage::{Storage, Value, gates, host_room};
 
 /// Kinds of one-node plans that are kept; loops over data of ever new shapes stay bounded.
 const CAPACITY: usize = 4096;
@@ -212,7 +212,7 @@ impl Engine {
             })
             .collect();
         let scalars: SmallVec<[f64; 3]> = ready.scalars.iter().map(|&at| numbers[at]).collect();
-        let gates = gates(tensors.iter().map(|&(storage, _)| storage));
+        let gates = gates(None, tensors.iter().map(|&(storage, _)| storage), []);
         let _passes: Vec<_> = gates.iter().map(|gate| gate.visit()).collect();
         self.counters.eager_runs += 1;
         let run =
@@ -248,7 +248,7 @@ impl Engine {
             Value::Tensor { storage, .. } => Some(storage),
             Value::Scalar(_) => None,
         };
-        let gates = gates([&storage].into_iter().chain(other));
+        let gates = gates(None, other, [&storage]);
         let _passes: Vec<_> = gates.iter().map(|gate| gate.visit()).collect();
         self.counters.eager_runs += 1;
         let run = Run { bindings: &bindings, scalars: &scalars, seed: 0, rng_offset: 0 };
@@ -319,7 +319,7 @@ impl Engine {
     /// The elements in row-major order.
     pub(super) fn bytes_of(&mut self, node: NodeId) -> Result<Vec<u8>> {
         let ty = self.tape.get(node).node.ty.clone();
-        let mut bytes = vec![0; ty.numel() * ty.dtype.size()];
+        let mut bytes = host_room(ty.numel() * ty.dtype.size())?;
         match self.value(node).clone() {
             Value::Scalar(value) => {
                 for element in bytes.chunks_exact_mut(ty.dtype.size()) {
@@ -334,7 +334,7 @@ impl Engine {
                     let view = copy.base.clone();
                     (copy, view)
                 };
-                let gates = gates([&storage]);
+                let gates = gates(None, [&storage], []);
                 let _passes: Vec<_> = gates.iter().map(|gate| gate.visit()).collect();
                 if !bytes.is_empty() {
                     self.backend.download(storage.buffer, view.offset * ty.dtype.size(), &mut bytes)?;
@@ -360,21 +360,6 @@ impl Engine {
         self.write(target, node, layout)?;
         Ok(storage)
     }
-}
-
-/// The gates to pass before touching storages; none unless a training runs.
-pub(super) fn gates<'a>(storages: impl IntoIterator<Item = &'a Arc<Storage>>) -> Vec<Arc<Gate>> {
-    let mut gates: Vec<Arc<Gate>> = Vec::new();
-    for storage in storages {
-        if let Some(gate) = storage.gate()
-            && !gates.iter().any(|g| Arc::ptr_eq(g, &gate))
-        {
-            gates.push(gate);
-        }
-    }
-    // One order for everybody who waits for several.
-    gates.sort_by_key(|gate| Arc::as_ptr(gate) as usize);
-    gates
 }
 
 /// The error of a run with the name of the step that failed where the kernel could not know it.

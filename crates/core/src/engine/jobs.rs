@@ -45,6 +45,7 @@ impl Engine {
         let validation = spec.validation.as_ref().map(|p| self.phase(p, &mut collected)).transpose()?;
         let gate = Arc::new(Gate::default());
         let leases = lease(&gate, train.iter().chain(&validation))?;
+        let reads = read_only(&gate, &leases, train.iter().chain(&validation));
         for phase in spec.train.iter().chain(&spec.validation) {
             self.take_gradients(phase.full)?;
         }
@@ -64,6 +65,7 @@ impl Engine {
             progress: Duration::from_millis(spec.progress_ms),
             gate,
             leases,
+            reads,
             ask: spec.ask,
         };
         Ok((job, handles))
@@ -139,7 +141,7 @@ impl Engine {
         }
         let runnable = Arc::clone(&program.runnable);
         self.own_gradients(&runnable)?;
-        let states = self.states_of(&runnable)?;
+        let states = self.states_of(&runnable)?.into();
         Ok(Stage { runnable, states })
     }
 
@@ -175,4 +177,23 @@ fn lease<'a>(gate: &Arc<Gate>, phases: impl Iterator<Item = &'a Phase>) -> Resul
         }
     }
     Ok(leases)
+}
+
+/// Marks everything that the phases only read.
+fn read_only<'a>(
+    gate: &Arc<Gate>,
+    leases: &[Arc<Storage>],
+    phases: impl Iterator<Item = &'a Phase>,
+) -> Vec<Arc<Storage>> {
+    let mut reads: Vec<Arc<Storage>> = Vec::new();
+    for phase in phases {
+        let states = [Some(&phase.full), phase.rest.as_ref()].into_iter().flatten().flat_map(|s| &*s.states);
+        for storage in states.chain(phase.data.iter().map(|(storage, _)| storage)) {
+            if !leases.iter().chain(&reads).any(|known| known.id == storage.id) {
+                storage.begin_reading(gate);
+                reads.push(Arc::clone(storage));
+            }
+        }
+    }
+    reads
 }

@@ -7,7 +7,6 @@ use smallvec::SmallVec;
 
 use super::alias;
 use super::anomaly::Watched;
-use super::execute::gates;
 use super::gradient::Grad;
 use super::lending::Lent;
 use super::log;
@@ -23,7 +22,7 @@ use crate::graph::{Driver, Inputs, Node, NodeId, Type};
 use crate::op::{Number, Op};
 use crate::pass::{Lowered, Source, lower};
 use crate::shape::{View, show};
-use crate::storage::{Storage, Value};
+use crate::storage::{Storage, Value, gates};
 
 /// A program of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,15 +93,15 @@ impl Engine {
             roots.push((node, Some(View::contiguous(&self.ty(node).shape))));
         }
         let effects = self.effects(&mut roots, options)?;
-        let mut trace = self.trace.take().ok_or_else(|| Error::Internal("jit: no trace is open".into()))?;
-        let lowered = self.lower_trace(&trace, &roots);
-        let retained = std::mem::take(&mut trace.retained);
-        self.trace = Some(trace);
-        let lowered = lowered?;
+        let trace = self.trace.as_ref().ok_or_else(|| Error::Internal("jit: no trace is open".into()))?;
+        let lowered = self.lower_trace(trace, &roots)?;
         let executable = self.backend.prepare(&lowered.plan)?;
         self.counters.prepared += 1;
         let watched = if self.anomaly { Some(Watched::new(&self.backend, &lowered.plan)?) } else { None };
-        let trace = self.trace.as_ref().expect("put back above");
+        // From here on nothing fails: what the trace retained goes over to the program.
+        let mut trace = self.trace.take().expect("found open above");
+        let retained = std::mem::take(&mut trace.retained);
+        let trace = &trace;
         let runnable = Runnable { watched, ..self.runnable(trace, lowered, executable, &roots) };
         let grads = trace
             .grads
@@ -342,8 +341,10 @@ impl Engine {
             .collect();
         let targets: SmallVec<[Binding; 4]> = outputs.iter().map(|storage| storage.binding()).collect();
         {
-            let gates = gates(states.iter().chain(inputs.iter().map(|(storage, _)| storage)));
-            if !gates.is_empty() && runnable.written.iter().any(|&s| states[s as usize].gate().is_some()) {
+            let read = states.iter().chain(inputs.iter().map(|(storage, _)| storage));
+            let written = runnable.written.iter().map(|&state| &states[state as usize]);
+            let gates = gates(None, read, written.clone());
+            if !gates.is_empty() && written.clone().any(|storage| storage.gate().is_some()) {
                 return Err(busy("run"));
             }
             let _passes: Vec<_> = gates.iter().map(|gate| gate.visit()).collect();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use neuroxide_core::engine::{ArgSpec, Engine, Handle, JobSpec, PhaseSpec, ProgramId, TraceOptions};
+use neuroxide_core::engine::{ArgSpec, Engine, Handle, JobSpec, Operand, PhaseSpec, ProgramId, TraceOptions};
 use neuroxide_core::graph::Type;
 use neuroxide_core::rng::Stream;
 use neuroxide_core::runner::{Control, Event, shuffled};
@@ -175,5 +175,78 @@ fn an_epoch_waits_for_its_answer() {
             }
         });
         assert_eq!(epochs, 3);
+    });
+}
+
+#[test]
+fn an_evaluation_beside_a_training_sees_whole_steps_only() {
+    // The state is one number everywhere, and so is every sum of it, unless a step is caught half done.
+    const N: usize = 1 << 16;
+    let backend: Arc<dyn neuroxide_core::backend::Backend> =
+        neuroxide_cpu::CpuBackend::new(neuroxide_cpu::Options::default()).unwrap();
+    let e = &mut Engine::new(backend);
+    let w = param(e, &[N], &vec![1.0; N]);
+    let x = tensor(e, &[1, 1], &[1.0]);
+    let writer = trace(e, &[x], |e, _| {
+        let next = e.apply(code("add"), &[Operand::Tensor(w), Operand::Number(1.0)], &[])?;
+        e.assign(w, next)?;
+        Ok(vec![sum(e, w)])
+    })
+    .unwrap();
+    let reader = trace(e, &[x], |e, _| {
+        let (all, last) = (op(e, "amax", &[w], &[f64::NAN, 0.0]), op(e, "amin", &[w], &[f64::NAN, 0.0]));
+        Ok(vec![op(e, "sub", &[all, last], &[])])
+    })
+    .unwrap();
+    let phase = |full| Some(PhaseSpec { full, rest: None, data: vec![x], batch_size: 1, collect: false });
+    let mut start = |train, validation| {
+        let spec = JobSpec {
+            train,
+            validation,
+            epochs: 0..400,
+            shuffle: false,
+            numbers: vec![],
+            stream: Stream::new(0),
+            progress_ms: 1000,
+            ask: false,
+        };
+        let (job, _) = e.job(&spec).unwrap();
+        std::thread::spawn(move || {
+            let mut spread = 0.0f64;
+            job.run(&Control::default(), &mut |event| match event {
+                Event::Epoch { validation, .. } => spread = validation.iter().fold(spread, |a, &b| a.max(b)),
+                Event::Failed(error) => panic!("{error}"),
+                _ => {}
+            });
+            spread
+        })
+    };
+    let before = start(None, phase(reader));
+    let training = start(phase(writer), None);
+    let behind = start(None, phase(reader));
+    // The data of all three is written meanwhile, between their steps.
+    for _ in 0..50 {
+        let two = tensor(e, &[1, 1], &[2.0]);
+        e.assign(x, two).unwrap();
+        e.release(two);
+    }
+    training.join().unwrap();
+    assert_eq!((before.join().unwrap(), behind.join().unwrap()), (0.0, 0.0));
+    assert_eq!(values(e, w)[N - 1], 401.0);
+}
+
+#[test]
+fn a_reading_keeps_what_was_asked_for() {
+    everywhere(|e| {
+        let x = param(e, &[3], &[1.0, 2.0, 3.0]);
+        let (reading, four) = (e.reading(x).unwrap(), tensor(e, &[3], &[4.0; 3]));
+        e.assign(x, four).unwrap();
+        e.release(x);
+        let bytes: Vec<u8> = [1f32, 2.0, 3.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+        assert_eq!(reading.bytes().unwrap(), bytes);
+        // Room that no machine has is an error.
+        let one = tensor(e, &[1], &[1.0]);
+        let wide = op(e, "expand", &[one], &[2.0, f64::from(1 << 25), f64::from(1 << 25)]);
+        assert_eq!(e.read(wide).unwrap_err().code(), "ERR_DEVICE");
     });
 }
