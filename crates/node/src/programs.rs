@@ -12,6 +12,7 @@ use crate::failure::{Failure, Outcome, wrong_argument};
 use crate::home::{State, header};
 use crate::io::{self, DESCRIPTORS, LIST, MAX_RANK};
 use crate::json;
+use crate::panics::caught;
 use crate::tensors::{NONE, sizes};
 use crate::value::{self, Strong};
 
@@ -95,7 +96,12 @@ pub fn trace_end(call: &Call<'_>) -> Outcome<f64> {
             return Err(failure);
         }
     };
-    let id = state.engine.trace_end(outputs, TraceOptions { keep_grads })?;
+    let ended = caught(|| state.engine.trace_end(outputs, TraceOptions { keep_grads }));
+    if ended.is_err() {
+        // The engine has done so itself, unless it panicked.
+        state.engine.trace_abort();
+    }
+    let id = ended?;
     state.traces += 1;
     let numbers = specs.iter().map(|spec| matches!(spec, ArgSpec::Number { .. })).collect();
     let at = id.0 as usize;

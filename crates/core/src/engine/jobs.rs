@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::gradient::Grad;
 use super::program::{Effect, busy};
+use super::runnable::Runnable;
 use super::{Engine, Handle, ProgramId};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
@@ -71,9 +72,34 @@ impl Engine {
         Ok((job, handles))
     }
 
+    /// Whether tensors are what a program takes, but for the number of examples.
+    fn check_data(&mut self, runnable: &Runnable, data: &[Handle]) -> Result<()> {
+        if data.len() != runnable.inputs.len() {
+            let (given, wanted) = (data.len(), runnable.inputs.len());
+            return Err(Error::Value(format!("fit: {given} tensors; expected {wanted}, as the step takes")));
+        }
+        for (&handle, want) in data.iter().zip(&runnable.inputs) {
+            let node = self.resolve(handle)?;
+            let have = &self.tape.get(node).node.ty;
+            if have.dtype != want.dtype || have.shape.get(1..) != want.shape.get(1..) {
+                return Err(Error::Shape(format!(
+                    "fit: {} {}; expected {} examples as in {}",
+                    have.dtype,
+                    crate::shape::show(&have.shape),
+                    want.dtype,
+                    crate::shape::show(&want.shape)
+                )));
+            }
+        }
+        Ok(())
+    }
+
     fn phase(&mut self, spec: &PhaseSpec, collected: &mut Vec<Arc<Storage>>) -> Result<Phase> {
         let full = self.stage(spec.full)?;
         let rest = spec.rest.map(|id| self.stage(id)).transpose()?;
+        for stage in [Some(&full), rest.as_ref()].into_iter().flatten() {
+            self.check_data(&stage.runnable, &spec.data)?;
+        }
         let mut data = Vec::new();
         let mut count = None;
         for &handle in &spec.data {

@@ -235,6 +235,10 @@ impl Engine {
                 if leased {
                     return Err(busy("optimizer.step"));
                 }
+                // Before the first write, so that a step happens as a whole or not at all.
+                if matches!(self.grads.get(&param), Some(Grad::Lost)) {
+                    return Err(lost());
+                }
             }
         }
         for (at, (&param, states)) in params.iter().zip(&states).enumerate() {

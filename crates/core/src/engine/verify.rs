@@ -13,7 +13,7 @@ use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::graph::NodeId;
 use crate::rng::Stream;
-use crate::storage::{Storage, Value};
+use crate::storage::{Storage, Value, gates};
 
 /// What is needed to go back to a moment.
 struct Snapshot {
@@ -147,6 +147,8 @@ impl Engine {
             };
             let mut bytes = vec![0; storage.bytes];
             if !bytes.is_empty() {
+                let gates = gates(None, [&storage], []);
+                let _passes: Vec<_> = gates.iter().map(|gate| gate.visit()).collect();
                 self.backend.download(storage.buffer, 0, &mut bytes)?;
             }
             states.push(Some((storage, bytes)));

@@ -250,3 +250,44 @@ fn a_reading_keeps_what_was_asked_for() {
         assert_eq!(e.read(wide).unwrap_err().code(), "ERR_DEVICE");
     });
 }
+
+#[test]
+fn data_that_the_step_does_not_take_is_refused() {
+    everywhere(|e| {
+        let net = Net::new(e, [5, 17, 3]);
+        let (x, y) = batch(e, 29, 5, 3, 9);
+        let programs = programs(e, &net, x, y, &[8, 5]);
+        let narrow = tensor(e, &[29, 4], &noise(29 * 4, 1));
+        let floats = tensor(e, &[29], &noise(29, 1));
+        for (data, code) in
+            [(vec![x], "ERR_VALUE"), (vec![narrow, y], "ERR_SHAPE"), (vec![x, floats], "ERR_SHAPE")]
+        {
+            let mut spec = spec(&programs, x, y, 1, false);
+            spec.train.as_mut().unwrap().data = data;
+            let Err(error) = e.job(&spec) else { panic!("a job was made") };
+            assert_eq!(error.code(), code, "{error}");
+        }
+    });
+}
+
+#[test]
+fn an_optimizer_step_that_cannot_be_whole_changes_nothing() {
+    everywhere(|e| {
+        let (a, b) = (param(e, &[1], &[1.0]), param(e, &[1], &[2.0]));
+        let optimizer = sgd(e, &[a, b], 0.5);
+        // A jitted step keeps the gradient of b to itself; that of a is there.
+        let p = trace(e, &[], |e, _| {
+            e.zero_grad(&[b])?;
+            let loss = op(e, "mul", &[b, b], &[]);
+            e.backward(loss, None, false)?;
+            Ok(vec![loss])
+        })
+        .unwrap();
+        run(e, p, &[]).unwrap();
+        let loss = op(e, "mul", &[a, a], &[]);
+        e.backward(loss, None, false).unwrap();
+        assert!(e.optimizer_step(optimizer).unwrap_err().message().contains("keepGrads"));
+        assert_eq!((values(e, a), values(e, b)), (vec![1.0], vec![2.0]));
+        assert_eq!(e.optimizer_steps(optimizer, 0, None).unwrap(), 0);
+    });
+}
