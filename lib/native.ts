@@ -150,11 +150,6 @@ export function isTracing(): boolean {
   return io[Io.tracing] !== 0
 }
 
-/** The most handles or numbers that one call can pass. */
-export function requireListFits(count: number, what: string): string | null {
-  return count <= LIST_CAPACITY ? null : `${what}: ${count} entries; expected at most ${LIST_CAPACITY}.`
-}
-
 const ids = new Map<string, number>()
 
 /** The id of a text that the addon keeps: module paths and lines of the user's source. */

@@ -57,6 +57,18 @@ export function applyLoss(
   return adopt(out, native.applyList(out, code, inputs.length, attributes.length)) as FloatTensor
 }
 
+/** A loss of two operands without options but the reduction. */
+export function plainLoss(
+  op: string,
+  code: number,
+  prediction: TensorLike,
+  target: TensorLike,
+  options: LossOptions,
+): FloatTensor {
+  requireLossOptions(op, options)
+  return applyLoss(code, operands(op, prediction, target), [reductionCode(op, options.reduction)])
+}
+
 /** A weight as a tensor; none where it is left out. */
 export function optional(op: string, value: TensorLike | undefined): Tensor | null {
   return value === undefined ? null : asTensor(value, op)

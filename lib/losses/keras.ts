@@ -8,6 +8,7 @@ import {
   classOperands,
   logitsOf,
   operands,
+  plainLoss,
   reductionCode,
   requireLossOptions,
   type LossOptions,
@@ -16,17 +17,6 @@ import { cosine, huberOptions, requireDelta, type HuberOptions } from './regress
 
 // Keras's losses: the mean is over the last axis first, so that 'none' gives one loss per sample; predictions and
 // targets that differ by a last axis of size 1 are aligned.
-
-function averaged(
-  op: string,
-  code: number,
-  prediction: TensorLike,
-  target: TensorLike,
-  options: LossOptions,
-): FloatTensor {
-  requireLossOptions(op, options)
-  return applyLoss(code, operands(op, prediction, target), [reductionCode(op, options.reduction)])
-}
 
 /**
  * Squared differences, averaged over the last axis; a last axis of size 1 may be missing on one side.
@@ -43,7 +33,7 @@ export function meanSquaredError(
   target: TensorLike,
   options: LossOptions = {},
 ): FloatTensor {
-  return averaged('losses.meanSquaredError', Code.meanSquaredError, prediction, target, options)
+  return plainLoss('losses.meanSquaredError', Code.meanSquaredError, prediction, target, options)
 }
 
 /**
@@ -61,7 +51,7 @@ export function meanAbsoluteError(
   target: TensorLike,
   options: LossOptions = {},
 ): FloatTensor {
-  return averaged('losses.meanAbsoluteError', Code.meanAbsoluteError, prediction, target, options)
+  return plainLoss('losses.meanAbsoluteError', Code.meanAbsoluteError, prediction, target, options)
 }
 
 /**
@@ -96,7 +86,7 @@ export function meanHuber(
  * ```
  */
 export function logCosh(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
-  return averaged('losses.logCosh', Code.logCosh, prediction, target, options)
+  return plainLoss('losses.logCosh', Code.logCosh, prediction, target, options)
 }
 
 /**
@@ -114,7 +104,7 @@ export function meanPoisson(
   target: TensorLike,
   options: LossOptions = {},
 ): FloatTensor {
-  return averaged('losses.meanPoisson', Code.meanPoisson, prediction, target, options)
+  return plainLoss('losses.meanPoisson', Code.meanPoisson, prediction, target, options)
 }
 
 /**

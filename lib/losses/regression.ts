@@ -4,19 +4,14 @@ import { located } from '../tensor/base.js'
 import { requireAtLeast, requireFlag, requireInteger, requireNumber } from '../tensor/checks.js'
 import { shown } from '../tensor/create.js'
 import type { FloatTensor, TensorLike } from '../types.js'
-import { applyLoss, operands, reductionCode, requireLossOptions, type LossOptions } from './input.js'
-
-/** A loss of equal shapes without options but the reduction. */
-function plain(
-  op: string,
-  code: number,
-  prediction: TensorLike,
-  target: TensorLike,
-  options: LossOptions,
-): FloatTensor {
-  requireLossOptions(op, options)
-  return applyLoss(code, operands(op, prediction, target), [reductionCode(op, options.reduction)])
-}
+import {
+  applyLoss,
+  operands,
+  plainLoss,
+  reductionCode,
+  requireLossOptions,
+  type LossOptions,
+} from './input.js'
 
 /** What each loss has beside `reduction`; the modules of the same losses refuse the same. */
 export const smoothL1Options = ['beta'] as const
@@ -45,7 +40,7 @@ export function requireDelta(op: string, delta: unknown): number {
  * ```
  */
 export function mse(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
-  return plain('losses.mse', Code.mse, prediction, target, options)
+  return plainLoss('losses.mse', Code.mse, prediction, target, options)
 }
 
 /**
@@ -59,7 +54,7 @@ export function mse(prediction: TensorLike, target: TensorLike, options: LossOpt
  * ```
  */
 export function l1(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
-  return plain('losses.l1', Code.l1, prediction, target, options)
+  return plainLoss('losses.l1', Code.l1, prediction, target, options)
 }
 
 export interface SmoothL1Options extends LossOptions {
@@ -167,7 +162,7 @@ export function poisson(
  * ```
  */
 export function hinge(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
-  return plain('losses.hinge', Code.hinge, prediction, target, options)
+  return plainLoss('losses.hinge', Code.hinge, prediction, target, options)
 }
 
 /**
@@ -185,7 +180,7 @@ export function squaredHinge(
   target: TensorLike,
   options: LossOptions = {},
 ): FloatTensor {
-  return plain('losses.squaredHinge', Code.squaredHinge, prediction, target, options)
+  return plainLoss('losses.squaredHinge', Code.squaredHinge, prediction, target, options)
 }
 
 export interface MarginOptions extends LossOptions {
@@ -302,7 +297,7 @@ export function softMargin(
   target: TensorLike,
   options: LossOptions = {},
 ): FloatTensor {
-  return plain('losses.softMargin', Code.softMargin, prediction, target, options)
+  return plainLoss('losses.softMargin', Code.softMargin, prediction, target, options)
 }
 
 export interface TripletOptions extends MarginOptions {

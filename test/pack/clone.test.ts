@@ -56,6 +56,7 @@ describe('npm start', () => {
     expect(stderr).not.toContain('\r')
   })
 
+  // Windows has no signal that one process could send to the group of another.
   it.skipIf(process.platform === 'win32')('ends cleanly at Ctrl-C', async () => {
     // A group of its own, which gets the signal as a whole, as from a terminal.
     const child = spawn(process.execPath, ['scripts/start.mjs'], {

@@ -50,10 +50,10 @@ impl Engine {
             ));
         }
         let (runnable, returned, effects) =
-            (Arc::clone(&program.runnable), program.returned, program.effects.clone());
+            (Arc::clone(&program.runnable), program.returned, Arc::clone(&program.effects));
         self.own_gradients(&runnable)?;
         let states = self.states_of(&runnable)?;
-        let bound = self.bind_args(&runnable, args);
+        let bound = self.bind_args(&runnable, args, &states);
         self.settle();
         let (inputs, numbers) = bound?;
         for (storage, _) in &inputs {
@@ -78,7 +78,7 @@ impl Engine {
         };
         run.lease()?;
         self.stream.offset += run.runnable.random_blocks;
-        for (leaf, effect) in effects {
+        for &(leaf, effect) in effects.iter() {
             self.replace_grad(leaf, (effect == Effect::Lose).then_some(Grad::Lost));
         }
         Ok(run)

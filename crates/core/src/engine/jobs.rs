@@ -173,8 +173,8 @@ impl Engine {
 
     /// Gradients that the steps use up are gone for everybody else from now on.
     fn take_gradients(&mut self, id: ProgramId) -> Result<()> {
-        let effects = self.program(id)?.effects.clone();
-        for (leaf, effect) in effects {
+        let effects = Arc::clone(&self.program(id)?.effects);
+        for &(leaf, effect) in effects.iter() {
             let grad = (effect == Effect::Lose).then_some(Grad::Lost);
             self.replace_grad(leaf, grad);
         }

@@ -12,7 +12,7 @@ use crate::composite::optimizer::{self, OptimizerKind};
 use crate::dtype::Weak;
 use crate::error::{Error, Result};
 use crate::graph::{Builder, Driver, NodeId};
-use crate::storage::{Storage, Value};
+use crate::storage::Value;
 
 /// An optimizer of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -314,19 +314,5 @@ impl Engine {
             None => shared.lock().steps[at] += 1,
         }
         Ok(())
-    }
-
-    /// The storages of an optimizer's parameters and states.
-    pub fn optimizer_storages(&self, id: OptimizerId) -> Result<Vec<Arc<Storage>>> {
-        let optimizer = self.optimizer(id)?;
-        Ok(optimizer
-            .params
-            .iter()
-            .chain(optimizer.states.iter().flatten())
-            .filter_map(|&node| match self.value(node) {
-                Value::Tensor { storage, .. } => Some(Arc::clone(storage)),
-                Value::Scalar(_) => None,
-            })
-            .collect())
     }
 }

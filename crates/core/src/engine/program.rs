@@ -42,7 +42,7 @@ pub enum RunArg {
 pub struct Program {
     pub runnable: Arc<Runnable>,
     pub(super) grads: Vec<(NodeId, bool)>,
-    pub(super) effects: Vec<(NodeId, Effect)>,
+    pub(super) effects: Arc<[(NodeId, Effect)]>,
     pub(super) structures: Vec<(OptimizerId, usize, u32)>,
     /// Captured leaves and whether they required a gradient.
     flags: Vec<(NodeId, bool)>,
@@ -118,7 +118,7 @@ impl Engine {
         Ok(Program {
             runnable: Arc::new(runnable),
             grads,
-            effects,
+            effects: effects.into(),
             structures,
             flags,
             records,
@@ -328,7 +328,7 @@ impl Engine {
         args: &[RunArg],
         states: &[Arc<Storage>],
     ) -> Result<Vec<Handle>> {
-        let (inputs, numbers) = self.bind_args(runnable, args)?;
+        let (inputs, numbers) = self.bind_args(runnable, args, states)?;
         self.remember_arguments(id, args);
         for (storage, _) in &inputs {
             self.keep_lent(storage.id);
@@ -367,10 +367,10 @@ impl Engine {
         &mut self,
         runnable: &Runnable,
         args: &[RunArg],
+        states: &[Arc<Storage>],
     ) -> Result<(Vec<Placed>, Vec<f64>)> {
         let mut inputs: Vec<(Arc<Storage>, usize)> = Vec::new();
         let mut numbers = Vec::new();
-        let states = self.states_of(runnable)?;
         for arg in args {
             match *arg {
                 RunArg::Number(value) => numbers.push(value),
@@ -392,7 +392,7 @@ impl Engine {
                     let size = have.dtype.size();
                     let shared = match self.value(node) {
                         Value::Tensor { storage, .. } => {
-                            alias::is_written(runnable, &states, inputs.len() as u32, storage)?
+                            alias::is_written(runnable, states, inputs.len() as u32, storage)?
                         }
                         Value::Scalar(_) => false,
                     };
@@ -420,7 +420,7 @@ impl Engine {
         outputs: Vec<Arc<Storage>>,
     ) -> Result<Vec<Handle>> {
         let program = self.program(id)?;
-        let (effects, returned) = (program.effects.clone(), program.returned);
+        let (effects, returned) = (Arc::clone(&program.effects), program.returned);
         let lent: Vec<_> = program.lent.iter().map(|l| l.as_ref().map(|l| Arc::clone(&l.gone))).collect();
         let mut handles = Vec::with_capacity(returned);
         let mut kept: HashMap<usize, NodeId> = HashMap::new();
@@ -433,7 +433,7 @@ impl Engine {
                 kept.insert(at, node);
             }
         }
-        for (leaf, effect) in effects {
+        for &(leaf, effect) in effects.iter() {
             let grad = match effect {
                 Effect::Keep(at) => {
                     let node = kept[&at];
