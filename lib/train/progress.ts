@@ -124,6 +124,8 @@ export class ProgressBar {
   #speed(step: number, now: number): string {
     const seconds = (now - this.#start) / 1000
     const rate = seconds > 0 ? step / seconds : 0
+    // Five characters at most, so that a line of 80 columns has room for a bar however small the model.
+    if (rate >= 99_999.5) return `${Math.round(rate / 1000)}k steps/s`
     return `${rate >= 100 ? Math.round(rate) : rate.toFixed(1)} steps/s`
   }
 
