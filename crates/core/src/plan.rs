@@ -69,6 +69,13 @@ pub struct Expr {
     pub outs: SmallVec<[u16; 4]>,
 }
 
+impl Expr {
+    /// Its first input as it is: a product or a gathered element that is only stored.
+    pub fn plain(dtype: DType) -> Self {
+        Self { instrs: vec![Instr::Load { input: 0, dtype }], outs: SmallVec::from_slice(&[0]) }
+    }
+}
+
 /// How a sum is cut; a function of the logical axes alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cut {
@@ -82,17 +89,8 @@ pub enum Cut {
 /// Elements of one accumulation chain in leading sums and along k in a matmul.
 pub const SUM_CHUNK: usize = 4096;
 
-/// Applied to a finished matmul element, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub struct Epilogue {
-    /// The third input is a bias `[n]` (any stride) added to each row.
-    pub bias: bool,
-    /// `relu`, as the table defines it.
-    pub relu: bool,
-}
-
-/// The kernel kinds. Unless said otherwise operands are contiguous row-major; only
-/// `Elementwise`, `Copy` and `MatMul` take arbitrary strides. Zero sizes are legal everywhere.
+/// The kernel kinds. Unless said otherwise operands are contiguous row-major; only `Elementwise`,
+/// `Copy`, `MatMul` and what an expression reads and writes take arbitrary strides. Zero sizes are legal everywhere.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Kernel {
     /// ins and outs all have the iteration shape (0-strides where broadcast; outs never broadcast).
@@ -106,13 +104,20 @@ pub enum Kernel {
     Reduce { op: ReduceOp, cut: Cut },
     /// in `[outer, len, inner]` → out i32 `[outer, 1, inner]`; len ≥ 1.
     Arg(ArgOp),
-    /// a `[b, m, k]`, b `[b, k, n]`, (bias `[n]`) → c `[b, m, n]`. All strides free. One FMA chain per element
+    /// a `[b, m, k]`, b `[b, k, n]` of one float type, all strides free. An element of the product is one FMA chain
     /// in k order from 0 per chunk of [`SUM_CHUNK`] (chunk results added in order to the first); k = 0 gives 0.
-    MatMul(Epilogue),
+    ///
+    /// The expression says what becomes of it: `Load { input: 0 }` is the finished element, `Load { input: n }` with
+    /// n ≥ 1 is ins[n + 1], which like every out is given as `[b, m, n]` (0-strides where an in is broadcast; outs
+    /// never are) and may have another element type. An out may be the very same view of the same memory as one of
+    /// those ins; it never overlaps a, b or another view. See [`Expr::plain`].
+    MatMul(Expr),
     /// x `[outer, size, inner]`… in the sense of `Op::Gather`: x and index of equal rank given in full shape.
     Gather { axis: usize },
-    /// x `[outer, size, inner]`, index `[n]` → `[outer, n, inner]`.
-    IndexSelect,
+    /// x `[outer, size, inner]`, index `[n]`: the gathered element is `Load { input: 0 }` of the expression,
+    /// `Load { input: n }` with n ≥ 1 is ins[n + 1]; those and the outs are given as `[outer, n, inner]` under the
+    /// rules of `MatMul`.
+    IndexSelect(Expr),
     /// index, source in full shape → added to out (already holding x) in row-major order of index.
     ScatterAdd { axis: usize },
     /// index `[n]`, source `[outer, n, inner]` → added to out `[outer, size, inner]` (already holding x) in index order.

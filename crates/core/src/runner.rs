@@ -14,7 +14,7 @@ use crate::dtype::DType;
 use crate::engine::Given;
 use crate::engine::Runnable;
 use crate::error::{Error, Result};
-use crate::plan::{Kernel, Operand, Plan, Step};
+use crate::plan::{Expr, Kernel, Operand, Plan, Step};
 use crate::rng::{self, Stream};
 use crate::shape::View;
 use crate::storage::{Gate, Storage, gates};
@@ -280,7 +280,7 @@ impl Loop {
         let operand =
             |slot, dtype, shape: &[usize]| Operand { slot, dtype, base: 0, view: View::contiguous(shape) };
         let step = Step {
-            kernel: Kernel::IndexSelect,
+            kernel: Kernel::IndexSelect(Expr::plain(dtype)),
             ins: SmallVec::from_vec(vec![
                 operand(1, dtype, &[1, self.phase.count, row]),
                 operand(2, DType::I32, &[batch]),

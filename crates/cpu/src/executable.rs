@@ -246,7 +246,7 @@ fn checks(kernel: &Kernel) -> bool {
         kernel,
         Kernel::CheckIndex { .. }
             | Kernel::CheckNonZero
-            | Kernel::IndexSelect
+            | Kernel::IndexSelect(_)
             | Kernel::IndexAdd
             | Kernel::ScatterAdd { .. }
     )
@@ -270,9 +270,9 @@ fn task(site: &Site<'_>, scalars: usize) -> Result<Box<dyn Task>> {
         Kernel::Copy => copy::prepare(site),
         Kernel::Reduce { op, cut } => reduce::prepare(site, *op, *cut),
         Kernel::Arg(op) => arg::prepare(site, *op),
-        Kernel::MatMul(epilogue) => matmul::prepare(site, *epilogue),
+        Kernel::MatMul(expr) => matmul::prepare(site, expr),
         Kernel::Gather { axis } => index::gather(site, *axis),
-        Kernel::IndexSelect => index::select(site),
+        Kernel::IndexSelect(expr) => index::select(site, expr),
         Kernel::ScatterAdd { axis } => index::scatter_add(site, *axis),
         Kernel::IndexAdd => index::add(site),
         Kernel::Random { dist, offset } => random::prepare(site, *dist, *offset),

@@ -6,6 +6,7 @@ mod add;
 
 use neuroxide_core::dtype::DType;
 use neuroxide_core::error::{Error, Result};
+use neuroxide_core::plan::Expr;
 use neuroxide_core::shape::{Dims, row_major};
 
 pub(crate) use add::{add, scatter_add};
@@ -203,8 +204,9 @@ struct Select {
     bytes: usize,
 }
 
-pub(crate) fn select(site: &Site<'_>) -> Result<Box<dyn Task>> {
+pub(crate) fn select(site: &Site<'_>, expr: &Expr) -> Result<Box<dyn Task>> {
     site.count(2, 1)?;
+    site.check(*expr == Expr::plain(site.step.ins[0].dtype), "no such epilogue")?;
     let (x, out) = (&site.step.ins[0], &site.step.outs[0]);
     let [outer, size, inner] = site.triple(site.rows(x, out.dtype)?)?;
     let index = Index::new(site, 1, size)?;

@@ -9,8 +9,8 @@ mod pack;
 
 use neuroxide_core::dtype::DType;
 use neuroxide_core::error::Result;
-use neuroxide_core::ops::table::{BinaryFn, UnaryFn, binary, unary};
-use neuroxide_core::plan::{Epilogue, SUM_CHUNK};
+use neuroxide_core::ops::table::{BinaryFn, BinaryOp, UnaryFn, UnaryOp, binary, unary};
+use neuroxide_core::plan::{Expr, Instr, SUM_CHUNK};
 use neuroxide_core::shape::View;
 
 use crate::element::Float;
@@ -129,7 +129,36 @@ shells! {
     where T: Real
 }
 
-pub(crate) fn prepare(site: &Site<'_>, epilogue: Epilogue) -> Result<Box<dyn Task>> {
+/// What is done to a finished element, in this order.
+#[derive(Clone, Copy)]
+struct Epilogue {
+    bias: bool,
+    relu: bool,
+}
+
+/// A sum with one more operand, then relu; either may be missing.
+fn recognise(expr: &Expr) -> Option<Epilogue> {
+    let (first, mut rest) = expr.instrs.split_first()?;
+    let &Instr::Load { input: 0, dtype } = first else { return None };
+    let bias = matches!(rest, [
+        Instr::Load { input: 1, dtype: other },
+        Instr::Binary { op: BinaryOp::Add, a: 0, b: 1, .. } | Instr::Binary { op: BinaryOp::Add, a: 1, b: 0, .. },
+        ..
+    ] if *other == dtype);
+    if bias {
+        rest = &rest[2..];
+    }
+    let last = if bias { 2 } else { 0 };
+    let relu = matches!(rest, [Instr::Unary { op: UnaryOp::Relu, a, .. }, ..] if *a == last);
+    if relu {
+        rest = &rest[1..];
+    }
+    let out = last + u16::from(relu);
+    (rest.is_empty() && expr.outs[..] == [out]).then_some(Epilogue { bias, relu })
+}
+
+pub(crate) fn prepare(site: &Site<'_>, expr: &Expr) -> Result<Box<dyn Task>> {
+    let Some(epilogue) = recognise(expr) else { return Err(site.fault("no such epilogue")) };
     site.count(if epilogue.bias { 3 } else { 2 }, 1)?;
     match site.step.outs[0].dtype {
         DType::F32 => task::<f32>(site, epilogue),
@@ -146,8 +175,10 @@ fn task<T: Real>(site: &Site<'_>, epilogue: Epilogue) -> Result<Box<dyn Task>> {
     site.check(*ins[1].view.shape == [batch, k, n] && *out.view.shape == [batch, m, n], "shapes do not fit")?;
     let bias = if epilogue.bias {
         let view = &ins[2].view;
-        site.check(*view.shape == [n], "the bias has another shape")?;
-        Some(Bias { place: site.ins[2], stride: view.strides[0], along_cols: true })
+        site.check(*view.shape == [batch, m, n], "the bias has another shape")?;
+        let fixed = (0..2).all(|axis| view.strides[axis] == 0 || view.shape[axis] <= 1);
+        site.check(fixed, "the bias differs from row to row")?;
+        Some(Bias { place: site.ins[2], stride: view.strides[2], along_cols: true })
     } else {
         None
     };

@@ -70,7 +70,7 @@ fn kind(kernel: &Kernel) -> &'static str {
         Kernel::Arg(_) => "arg",
         Kernel::MatMul(_) => "matmul",
         Kernel::Gather { .. } => "gather",
-        Kernel::IndexSelect => "indexSelect",
+        Kernel::IndexSelect(_) => "indexSelect",
         Kernel::ScatterAdd { .. } => "scatterAdd",
         Kernel::IndexAdd => "indexAdd",
         Kernel::Random { .. } => "random",

@@ -1,21 +1,23 @@
 //! Matmuls, and what can be done to their elements before they are stored.
 
+use smallvec::SmallVec;
+
 use super::fuse::Region;
 use super::lower::{Kind, Lowering, Place, Slot};
 use crate::graph::NodeId;
 use crate::op::Op;
 use crate::ops::table::{BinaryOp, UnaryOp};
-use crate::plan::{Epilogue, Kernel};
+use crate::plan::{Expr, Instr, Kernel};
 use crate::shape::View;
 
 impl Lowering<'_> {
     pub(super) fn matmul(&mut self, id: NodeId, a: NodeId, b: NodeId) {
         let (a, b) = (self.read(a), self.read(b));
         let (a, b) = (self.batched(a, id), self.batched(b, id));
-        let (last, epilogue, bias) =
-            if self.source.separate { (id, Epilogue::default(), None) } else { self.epilogue(id) };
+        let plain = Expr::plain(a.dtype);
+        let (last, expr, bias) =
+            if self.source.separate { (id, plain, None) } else { self.epilogue(id, plain) };
         let mut ins = vec![a, b];
-        ins.extend(bias);
         let out = self.out(last);
         if last != id {
             self.places[id.0 as usize] = None;
@@ -25,14 +27,21 @@ impl Lowering<'_> {
         let (m, n) = (flat.view.shape[rank - 2], flat.view.shape[rank - 1]);
         let batch = flat.view.shape[..rank - 2].iter().product();
         flat.view = View::contiguous(&[batch, m, n]);
+        ins.extend(bias.map(|region| {
+            let along = region.view.strides[0];
+            let strides = SmallVec::from_slice(&[0, 0, along]);
+            let view = View { shape: flat.view.shape.clone(), strides, offset: region.view.offset };
+            Region { view, ..region }
+        }));
         let mut name = String::from("matmul");
-        if epilogue.bias {
-            name.push_str(" add");
+        for instr in &expr.instrs {
+            match instr {
+                Instr::Binary { op, .. } => name = name + " " + op.name(),
+                Instr::Unary { op, .. } => name = name + " " + op.name(),
+                _ => {}
+            }
         }
-        if epilogue.relu {
-            name.push_str(" relu");
-        }
-        self.emit(Kernel::MatMul(epilogue), &ins, &[flat], &name, id);
+        self.emit(Kernel::MatMul(expr), &ins, &[flat], &name, id);
     }
 
     /// An operand as `[batch, rows, cols]`.
@@ -66,13 +75,14 @@ impl Lowering<'_> {
 
     /// What can be done to a matmul's elements before they are stored: a bias that is added to
     /// each row, then relu, where nothing else reads what lies between.
-    fn epilogue(&mut self, id: NodeId) -> (NodeId, Epilogue, Option<Region>) {
+    fn epilogue(&mut self, id: NodeId, mut expr: Expr) -> (NodeId, Expr, Option<Region>) {
         let mut last = id;
-        let mut epilogue = Epilogue::default();
+        let dtype = self.get(id).ty.dtype;
         let mut bias = None;
         if let Some((add, region)) = self.bias_of(id) {
             self.absorbed[add.0 as usize] = true;
-            epilogue.bias = true;
+            expr.instrs.push(Instr::Load { input: 1, dtype });
+            expr.instrs.push(Instr::Binary { op: BinaryOp::Add, dtype, a: 0, b: 1 });
             bias = Some(region);
             last = add;
         }
@@ -80,10 +90,12 @@ impl Lowering<'_> {
             && matches!(self.get(relu).op, Op::Unary(UnaryOp::Relu))
         {
             self.absorbed[relu.0 as usize] = true;
-            epilogue.relu = true;
+            let a = (expr.instrs.len() - 1) as u16;
+            expr.instrs.push(Instr::Unary { op: UnaryOp::Relu, dtype, a });
             last = relu;
         }
-        (last, epilogue, bias)
+        expr.outs[0] = (expr.instrs.len() - 1) as u16;
+        (last, expr, bias)
     }
 
     fn only_reader(&self, id: NodeId) -> Option<NodeId> {

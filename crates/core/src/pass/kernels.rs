@@ -7,7 +7,7 @@ use super::lower::{Lowering, Place};
 use crate::error::{Error, Result};
 use crate::graph::NodeId;
 use crate::op::Op;
-use crate::plan::{Cut, Kernel};
+use crate::plan::{Cut, Expr, Kernel};
 use crate::shape::{Dims, View};
 
 impl Lowering<'_> {
@@ -58,7 +58,7 @@ impl Lowering<'_> {
                 let (x, index) = (self.read_contiguous(inputs[0]), self.read_contiguous(inputs[1]));
                 let out = self.out(id);
                 self.emit(
-                    Kernel::IndexSelect,
+                    Kernel::IndexSelect(Expr::plain(x.dtype)),
                     &[folded(&x, *axis, 1), index],
                     &[folded(&out, *axis, 1)],
                     name,

@@ -11,7 +11,7 @@ use neuroxide_core::backend::{Backend, Binding, Run};
 use neuroxide_core::dtype::DType;
 use neuroxide_core::op::{ArgOp, Composite, Random, ReduceOp};
 use neuroxide_core::ops::table::BinaryOp;
-use neuroxide_core::plan::{Cut, Epilogue, Expr, Instr, Kernel, Operand, Plan, Step};
+use neuroxide_core::plan::{Cut, Expr, Instr, Kernel, Operand, Plan, Step};
 use neuroxide_core::shape::View;
 use neuroxide_cpu::{CpuBackend, Options};
 
@@ -72,7 +72,7 @@ fn program() -> Program {
         Some(&x),
     );
     // Neither operand of this product is unit-stride along the columns it needs: one is packed.
-    p.step(Kernel::MatMul(Epilogue { bias: false, relu: true }), &[&x, &w], Some(&y));
+    p.step(common::product(DType::F32, false, true), &[&x, &w], Some(&y));
     let rows = |operand: &Operand| Operand { view: View::contiguous(&[40, 60]), ..operand.clone() };
     let soft = p.float(&[40, 60]);
     p.step(Kernel::Composite(Composite::Softmax), &[&rows(&y)], Some(&soft));

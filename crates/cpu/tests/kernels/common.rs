@@ -8,7 +8,8 @@ use std::sync::{Arc, OnceLock};
 use neuroxide_core::backend::{Backend, Binding, Run};
 use neuroxide_core::dtype::DType;
 use neuroxide_core::error::{Error, Result};
-use neuroxide_core::plan::{Kernel, Operand, Plan, Step};
+use neuroxide_core::ops::table::{BinaryOp, UnaryOp};
+use neuroxide_core::plan::{Expr, Instr, Kernel, Operand, Plan, Step};
 use neuroxide_core::shape::{View, numel};
 use neuroxide_cpu::late::LateBackend;
 use neuroxide_cpu::{CpuBackend, Isa, Options};
@@ -171,6 +172,21 @@ impl Noise {
             .map(|_| T::of((self.float() * scale).max(if T::DTYPE == DType::U8 { 0.0 } else { -1e9 })))
             .collect()
     }
+}
+
+/// A product to whose rows a bias is added, then relu.
+pub fn product(dtype: DType, bias: bool, relu: bool) -> Kernel {
+    let mut expr = Expr::plain(dtype);
+    if bias {
+        expr.instrs.push(Instr::Load { input: 1, dtype });
+        expr.instrs.push(Instr::Binary { op: BinaryOp::Add, dtype, a: 0, b: 1 });
+    }
+    if relu {
+        let a = (expr.instrs.len() - 1) as u16;
+        expr.instrs.push(Instr::Unary { op: UnaryOp::Relu, dtype, a });
+    }
+    expr.outs[0] = (expr.instrs.len() - 1) as u16;
+    Kernel::MatMul(expr)
 }
 
 /// A backend with the words that failures name it by.

@@ -108,7 +108,7 @@ fn broken_plans_are_refused() {
         step(Kernel::Copy, &[], std::slice::from_ref(&float)),
         step(Kernel::Elementwise(add), std::slice::from_ref(&float), std::slice::from_ref(&int)),
         step(
-            Kernel::MatMul(neuroxide_core::plan::Epilogue::default()),
+            Kernel::MatMul(Expr::plain(DType::F32)),
             &[float.clone(), float.clone()],
             std::slice::from_ref(&float),
         ),

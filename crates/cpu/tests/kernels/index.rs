@@ -3,7 +3,7 @@
 use crate::common::{Item, Noise, Tensor, With, assert_same, error_everywhere, everywhere, everywhere_with};
 use neuroxide_core::dtype::DType;
 use neuroxide_core::op::{Composite, Random};
-use neuroxide_core::plan::Kernel;
+use neuroxide_core::plan::{Expr, Kernel};
 use neuroxide_core::rng;
 use neuroxide_core::shape::numel;
 
@@ -108,8 +108,11 @@ fn slices_are_selected_and_added() {
         }
         let (x, index) = (Tensor::new(&x, &[outer, size, inner]), Tensor::new(&index, &[n]));
         let shape = [outer, n, inner];
-        let outs =
-            everywhere(&Kernel::IndexSelect, &[x.clone(), index.clone()], &[Tensor::out(DType::F32, &shape)]);
+        let outs = everywhere(
+            &Kernel::IndexSelect(Expr::plain(DType::F32)),
+            &[x.clone(), index.clone()],
+            &[Tensor::out(DType::F32, &shape)],
+        );
         assert_same(&outs[0].values::<f32>(), &picked, "indexSelect");
         let outs = everywhere(&Kernel::IndexAdd, &[index, Tensor::new(&source, &shape)], &[x]);
         assert_same(&outs[0].values::<f32>(), &summed, "indexAdd");
@@ -142,7 +145,7 @@ fn indices_outside_are_errors_that_name_the_first() {
     let x = Tensor::new(&[0f32; 6], &[1, 3, 2]);
     let rows = Tensor::new(&[0f32; 4], &[1, 2, 2]);
     for (kernel, ins, out) in [
-        (Kernel::IndexSelect, [x.clone(), index.clone()], rows.clone()),
+        (Kernel::IndexSelect(Expr::plain(DType::F32)), [x.clone(), index.clone()], rows.clone()),
         (Kernel::IndexAdd, [index, rows], x),
     ] {
         let error = error_everywhere(&kernel, &ins, &[out]);

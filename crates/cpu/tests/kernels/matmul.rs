@@ -1,7 +1,7 @@
 //! Matrix products against a scalar chain of fused multiply-adds, to the bit.
 
-use crate::common::{Item, Noise, Tensor, assert_same, everywhere};
-use neuroxide_core::plan::{Epilogue, Kernel, SUM_CHUNK};
+use crate::common::{Item, Noise, Tensor, assert_same, everywhere, product};
+use neuroxide_core::plan::SUM_CHUNK;
 use neuroxide_core::shape::View;
 
 trait Real: Item {
@@ -25,6 +25,13 @@ impl Real for f64 {
     fn plus(self, b: Self) -> Self {
         self + b
     }
+}
+
+/// What is done to each element of the product, in this order.
+#[derive(Clone, Copy, Debug)]
+struct Epilogue {
+    bias: bool,
+    relu: bool,
 }
 
 struct Case<T> {
@@ -83,11 +90,13 @@ impl<T: Real> Case<T> {
         let place = |values: &[T], view: &View| Tensor::placed(values, view, view.numel());
         let mut ins = vec![place(&self.a, &view(m, k, swapped[0])), place(&self.b, &view(k, n, swapped[1]))];
         if epilogue.bias {
-            ins.push(Tensor::placed(&self.bias, &View::contiguous(&[n * 2]).slice(0, 0, n, 2), n * 2));
+            let view = View::contiguous(&[n * 2]).slice(0, 0, n, 2);
+            let bias = Tensor::placed(&self.bias, &view, n * 2);
+            ins.push(Tensor { view: view.expand(&[batch, m, n]), ..bias });
         }
         let out = view(m, n, swapped[2]);
         let out = Tensor::out_placed(T::DTYPE, &out, out.numel());
-        let outs = everywhere(&Kernel::MatMul(epilogue), &ins, &[out]);
+        let outs = everywhere(&product(T::DTYPE, epilogue.bias, epilogue.relu), &ins, &[out]);
         let what = format!("{:?} {epilogue:?} {swapped:?} {}", self.sizes, T::DTYPE);
         assert_same(&outs[0].values::<T>(), &self.expected(epilogue), &what);
     }
@@ -179,7 +188,11 @@ fn a_shared_operand_of_a_batch() {
                 View::contiguous(&[batch, m, k])
             };
             let ins = [Tensor::placed(&case.a, &view, batch * m * k), shared(swapped)];
-            let outs = everywhere(&Kernel::MatMul(PLAIN), &ins, &[Tensor::out(f32::DTYPE, &[batch, m, n])]);
+            let outs = everywhere(
+                &product(f32::DTYPE, false, false),
+                &ins,
+                &[Tensor::out(f32::DTYPE, &[batch, m, n])],
+            );
             assert_same(&outs[0].values::<f32>(), &case.expected(PLAIN), "shared b");
         }
     }
@@ -188,11 +201,7 @@ fn a_shared_operand_of_a_batch() {
 #[test]
 fn not_a_number_goes_through_relu() {
     let ins = [Tensor::new(&[f32::NAN, 1.0, f32::INFINITY], &[1, 3, 1]), Tensor::new(&[-1f32], &[1, 1, 1])];
-    let outs = everywhere(
-        &Kernel::MatMul(Epilogue { bias: false, relu: true }),
-        &ins,
-        &[Tensor::out(f32::DTYPE, &[1, 3, 1])],
-    );
+    let outs = everywhere(&product(f32::DTYPE, false, true), &ins, &[Tensor::out(f32::DTYPE, &[1, 3, 1])]);
     assert_same(&outs[0].values::<f32>(), &[f32::NAN, 0.0, 0.0], "relu");
 }
 
