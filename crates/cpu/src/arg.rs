@@ -3,17 +3,15 @@
 use neuroxide_core::dtype::DType;
 use neuroxide_core::error::Result;
 use neuroxide_core::op::ArgOp;
+use smallvec::SmallVec;
 
 use crate::element::{Element, with_dtype};
 use crate::executable::{Context, Place, Site, Task};
 use crate::isa::{Isa, shells};
-use crate::pool::share;
-use crate::reduce::Shared;
+use crate::schedule::{Axis, Part, Touch};
 
 /// Columns of a block.
 const COLS: usize = 64;
-/// Elements that a thread is woken for.
-const GRAIN: usize = 16 << 10;
 
 /// Up to `COLS` neighbouring outputs: the first NaN, else the lowest index of the extreme.
 ///
@@ -89,31 +87,55 @@ pub(crate) fn prepare(site: &Site<'_>, op: ArgOp) -> Result<Box<dyn Task>> {
 }
 
 impl Arg {
-    fn typed<T: Element + PartialOrd>(&self, cx: &Context<'_>) {
+    fn blocks(&self) -> usize {
+        self.inner.div_ceil(COLS)
+    }
+
+    fn typed<T: Element + PartialOrd>(&self, cx: &Context<'_>, part: Part) {
         let run = block_shell::<T>(self.isa);
-        let blocks = self.inner.div_ceil(COLS);
-        let parts = cx.parts(self.outer * self.len * self.inner, GRAIN).min(self.outer * blocks);
-        let x = Shared(self.x.ptr::<T>(cx).cast_const());
-        cx.pool.run(parts, &|part| {
-            for at in share(self.outer * blocks, part, parts) {
-                let (row, col) = (at / blocks, at % blocks * COLS);
-                let cols = COLS.min(self.inner - col);
-                let mut found = [0; COLS];
-                // SAFETY: columns `col..col + cols` of slice `row` of the in, and the same ones of the out.
-                unsafe {
-                    let x = x.get().add(row * self.len * self.inner + col);
-                    run(x, self.len, self.inner, cols, self.max, &mut found);
-                    let out = self.out.ptr::<i32>(cx).add(row * self.inner + col);
-                    std::ptr::copy_nonoverlapping(found.as_ptr(), out, cols);
-                }
+        let blocks = self.blocks();
+        for at in part.share(self.outer * blocks) {
+            let (row, col) = (at / blocks, at % blocks * COLS);
+            let cols = COLS.min(self.inner - col);
+            let mut found = [0; COLS];
+            // SAFETY: columns `col..col + cols` of slice `row` of the in, and the same ones of the out.
+            unsafe {
+                let x = self.x.ptr::<T>(cx).cast_const().add(row * self.len * self.inner + col);
+                run(x, self.len, self.inner, cols, self.max, &mut found);
+                let out = self.out.ptr::<i32>(cx).add(row * self.inner + col);
+                std::ptr::copy_nonoverlapping(found.as_ptr(), out, cols);
             }
-        });
+        }
     }
 }
 
 impl Task for Arg {
-    fn run(&self, cx: &Context<'_>) -> Result<()> {
-        with_dtype!(self.dtype, |T| self.typed::<T>(cx));
+    fn cuts(&self, _: usize) -> SmallVec<[usize; 3]> {
+        SmallVec::from_slice(&[self.outer * self.blocks()])
+    }
+
+    fn cost(&self, _: usize) -> f64 {
+        20.0 + 0.5 * (self.outer * self.len * self.inner) as f64
+    }
+
+    fn touches(&self, _: usize, part: Part) -> Option<Vec<Touch>> {
+        if self.blocks() > 1 {
+            return None;
+        }
+        let rows = |size: usize| {
+            [
+                Axis { range: part.share(self.outer), size: self.outer, stride: size as isize },
+                Axis::whole(size, 1),
+            ]
+        };
+        Some(vec![
+            Touch::block(&self.x, self.dtype.size(), false, &rows(self.len * self.inner)),
+            Touch::block(&self.out, size_of::<i32>(), true, &rows(self.inner)),
+        ])
+    }
+
+    fn run(&self, cx: &Context<'_>, _: usize, part: Part) -> Result<()> {
+        with_dtype!(self.dtype, |T| self.typed::<T>(cx, part));
         Ok(())
     }
 }

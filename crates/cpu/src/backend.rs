@@ -131,7 +131,7 @@ impl Backend for CpuBackend {
     }
 
     fn prepare(&self, plan: &Plan) -> Result<Handle> {
-        Ok(Arc::new(Executable::prepare(plan, self.isa)?))
+        Ok(Arc::new(Executable::prepare(plan, self.isa, self.pool.width())?))
     }
 
     fn run(&self, executable: &Handle, run: &Run<'_>) -> std::result::Result<(), Fault> {
@@ -139,18 +139,15 @@ impl Backend for CpuBackend {
             origin: 0,
             error: Error::Internal("cpu: an executable of another backend".into()),
         })?;
-        executable.with_room(|bases| {
+        let done = executable.with_room(|bases, scratch| {
             let pins = self.buffers.pin(run.bindings, bases).map_err(|error| executable.fault(error))?;
-            let result = executable.run(&Context {
-                bases,
-                scalars: run.scalars,
-                seed: run.seed,
-                rng_offset: run.rng_offset,
-                pool: &self.pool,
-            });
+            let context =
+                Context { bases, scalars: run.scalars, seed: run.seed, rng_offset: run.rng_offset, scratch };
+            let result = executable.run(&context, &self.pool);
             drop(pins);
             result
-        })
+        });
+        done.unwrap_or_else(|error| Err(executable.fault(error)))
     }
 
     fn sync(&self) -> Result<()> {

@@ -10,12 +10,10 @@ use smallvec::SmallVec;
 
 use crate::element::with_size;
 use crate::executable::{Context, Place, Site, Task};
-use crate::pool::share;
+use crate::schedule::{Axis, Part, Touch};
 
 /// Rows and columns of a block of a transpose: both sides stay within first-level cache.
 const BLOCK: usize = 32;
-/// Elements that a thread is woken for.
-const GRAIN: usize = 16 << 10;
 
 /// A loop: its size and the strides of both sides.
 #[derive(Clone, Copy, Debug)]
@@ -117,32 +115,55 @@ impl Copy {
     }
 }
 
+impl Copy {
+    fn outer_count(&self) -> usize {
+        self.outer.iter().map(|l| l.size).product()
+    }
+
+    /// One long row, dealt out by elements.
+    fn is_row(&self) -> bool {
+        self.outer.is_empty() && self.rows.size == 1 && self.cols.from == 1 && self.cols.to == 1
+    }
+
+    fn bands_count(&self) -> usize {
+        self.outer_count() * self.rows.size.div_ceil(BLOCK)
+    }
+}
+
 impl Task for Copy {
-    fn run(&self, cx: &Context<'_>) -> Result<()> {
-        let outer: usize = self.outer.iter().map(|l| l.size).product();
-        let bands = outer * self.rows.size.div_ceil(BLOCK);
-        if bands == 1 && self.rows.size == 1 && self.cols.from == 1 && self.cols.to == 1 {
-            // One long row: dealt out by elements.
-            let parts = cx.parts(self.cols.size, GRAIN * 4);
-            cx.pool.run(parts, &|part| {
-                let range = share(self.cols.size, part, parts);
-                let (from, to) = (self.from.ptr::<u8>(cx), self.to.ptr::<u8>(cx));
-                // SAFETY: both places were checked to hold `cols.size` elements of `size` bytes.
-                unsafe {
-                    std::ptr::copy(
-                        from.add(range.start * self.size),
-                        to.add(range.start * self.size),
-                        range.len() * self.size,
-                    );
-                }
-            });
+    fn cuts(&self, _: usize) -> SmallVec<[usize; 3]> {
+        let pieces = if self.is_row() { self.cols.size.div_ceil(BLOCK) } else { self.bands_count() };
+        SmallVec::from_slice(&[pieces])
+    }
+
+    fn cost(&self, _: usize) -> f64 {
+        let elements = (self.outer_count() * self.rows.size * self.cols.size) as f64;
+        let straight = self.cols.from == 1 && self.cols.to == 1;
+        20.0 + elements * if straight { 0.03 * self.size as f64 } else { 0.5 }
+    }
+
+    fn touches(&self, _: usize, part: Part) -> Option<Vec<Touch>> {
+        if !self.is_row() {
+            return None;
+        }
+        let axes = [Axis { range: part.blocks(self.cols.size, BLOCK), size: self.cols.size, stride: 1 }];
+        Some(vec![
+            Touch::block(&self.from, self.size, false, &axes),
+            Touch::block(&self.to, self.size, true, &axes),
+        ])
+    }
+
+    fn run(&self, cx: &Context<'_>, _: usize, part: Part) -> Result<()> {
+        if self.is_row() {
+            let range = part.blocks(self.cols.size, BLOCK);
+            let (from, to) = (self.from.ptr::<u8>(cx), self.to.ptr::<u8>(cx));
+            let first = range.start * self.size;
+            // SAFETY: both places were checked to hold `cols.size` elements of `size` bytes.
+            unsafe { std::ptr::copy(from.add(first), to.add(first), range.len() * self.size) };
             return Ok(());
         }
-        let parts = cx.parts(outer * self.rows.size * self.cols.size, GRAIN).min(bands);
-        cx.pool.run(parts, &|part| {
-            // SAFETY: places were checked against their bindings; bands are those of both views.
-            unsafe { with_size!(self.size, |T| self.bands::<T>(cx, share(bands, part, parts))) }
-        });
+        // SAFETY: places were checked against their bindings; bands are those of both views.
+        unsafe { with_size!(self.size, |T| self.bands::<T>(cx, part.share(self.bands_count()))) }
         Ok(())
     }
 }

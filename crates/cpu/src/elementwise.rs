@@ -1,53 +1,47 @@
-//! Straight-line programs over elements, run tile by tile.
+//! Straight-line programs over elements.
 //!
-//! A tile is a run of the flat iteration. Each instruction is one loop over the tile; its operands
-//! are tile registers in first-level cache or, where an operand of the step is contiguous, its
-//! memory itself. The last instruction of a chain stores straight into a contiguous out, unless
-//! that out shares memory with an in: then it is staged in a register and copied at the tile's end.
+//! The iteration is walked in the order of the first out's memory, with axes merged where all
+//! operands allow; its last axis is the columns, the one before it the rows of an area.
 
+mod area;
+mod formula;
+mod known;
 mod program;
 mod rows;
 
-use std::mem::MaybeUninit;
+use std::ops::Range;
 
+use neuroxide_core::dtype::DType;
 use neuroxide_core::error::Result;
-use neuroxide_core::plan::Expr;
+use neuroxide_core::plan::{Expr, Operand};
+use neuroxide_core::shape::View;
+use smallvec::SmallVec;
 
-use crate::element::with_size;
+pub(crate) use area::{Area, Line};
+pub(crate) use formula::{Formula, Shape};
+
 use crate::executable::{Context, Place, Site, Task};
-use crate::nest::Nest;
-use crate::pool::share;
-use program::{Code, Loc, Program};
+use crate::schedule::{Axis, Part, Touch};
 
-/// Bytes of tile registers of a thread; half of a first-level cache.
-const SCRATCH: usize = 32 << 10;
-/// Elements of a tile where few registers are live.
-const TILE: usize = 512;
-/// Work that a thread is woken for, in elements times instructions.
-const GRAIN: usize = 16 << 10;
+/// Columns are dealt out in blocks of this many, which end where those of matrix tiles do.
+const BLOCK: usize = 32;
 
-/// An operand of the step.
+/// An operand of the step: strides in elements along the merged axes.
 struct Port {
     place: Place,
     size: usize,
-    /// `None` where the operand is contiguous in the order of iteration.
-    nest: Option<Nest>,
+    strides: SmallVec<[isize; 4]>,
+    write: bool,
 }
 
 struct Elementwise {
-    program: Program,
-    ins: Vec<Port>,
-    outs: Vec<Port>,
-    numel: usize,
-    /// Elements of a tile and bytes of a register.
-    tile: usize,
-    register: usize,
-    /// No register is used unless an out is staged, so a whole share is one tile.
-    flat: bool,
+    formula: Formula,
+    /// Ins, then outs.
+    ports: Vec<Port>,
+    ins: usize,
+    /// Sizes of the merged axes, at least one.
+    dims: SmallVec<[usize; 4]>,
 }
-
-#[repr(align(64))]
-struct Scratch([MaybeUninit<u8>; SCRATCH]);
 
 pub(crate) fn prepare(site: &Site<'_>, expr: &Expr, scalars: usize) -> Result<Box<dyn Task>> {
     let step = site.step;
@@ -56,27 +50,31 @@ pub(crate) fn prepare(site: &Site<'_>, expr: &Expr, scalars: usize) -> Result<Bo
     let operands = || step.ins.iter().chain(&step.outs);
     site.check(operands().all(|operand| operand.view.shape == *shape), "shapes differ")?;
     let order = order_of(&step.outs[0].view.strides);
-    let port = |operand: &neuroxide_core::plan::Operand, place: &Place| {
-        let nest = Nest::of(&operand.view.permute(&order));
-        Port { place: *place, size: operand.dtype.size(), nest: (!nest.is_unit()).then_some(nest) }
-    };
-    let ins: Vec<Port> = step.ins.iter().zip(site.ins).map(|(operand, place)| port(operand, place)).collect();
-    let outs: Vec<Port> =
-        step.outs.iter().zip(site.outs).map(|(operand, place)| port(operand, place)).collect();
-    let program = Program::compile(site, expr, &ins, &outs, &order, scalars)?;
-    let widest = program.widest.max(1);
-    let tile = (SCRATCH / (program.registers.max(1) * widest)).min(TILE) & !15;
-    site.check(tile > 0, "too many live values for one kernel")?;
-    let flat = program.is_flat() && outs.iter().all(|out| out.nest.is_none());
-    Ok(Box::new(Elementwise {
-        program,
-        ins,
-        outs,
-        numel: step.outs[0].view.numel(),
-        tile,
-        register: tile * widest,
-        flat,
-    }))
+    let dtypes = |operands: &[Operand]| operands.iter().map(|o| o.dtype).collect::<SmallVec<[DType; 8]>>();
+    let (ins, outs) = (dtypes(&step.ins), dtypes(&step.outs));
+    let types = Shape { ins: &ins, outs: &outs, dims: shape, order: &order, scalars };
+    let formula = Formula::compile(site, expr, &types)?;
+    let views: Vec<View> = operands().map(|operand| operand.view.permute(&order)).collect();
+    let mut merged = View::collapse(&views);
+    for view in &mut merged {
+        if view.shape.is_empty() {
+            view.shape.push(1);
+            view.strides.push(0);
+        }
+    }
+    let dims = merged[0].shape.iter().copied().collect();
+    let ports = operands()
+        .zip(site.ins.iter().chain(site.outs))
+        .zip(merged)
+        .enumerate()
+        .map(|(at, ((operand, &place), view))| Port {
+            place,
+            size: operand.dtype.size(),
+            strides: view.strides.iter().copied().collect(),
+            write: at >= ins.len(),
+        })
+        .collect();
+    Ok(Box::new(Elementwise { formula, ports, ins: ins.len(), dims }))
 }
 
 /// Axes from the largest stride to the smallest, so that a permuted but dense out is walked in the
@@ -87,135 +85,107 @@ fn order_of(strides: &[isize]) -> Vec<usize> {
     order
 }
 
-impl Task for Elementwise {
-    fn run(&self, cx: &Context<'_>) -> Result<()> {
-        let mut staged = 0u64;
-        for (j, out) in self.outs.iter().enumerate() {
-            if out.nest.is_some() || self.ins.iter().any(|input| input.place.overlaps(&out.place, cx)) {
-                staged |= 1 << j;
-            }
+impl Elementwise {
+    fn cols(&self) -> usize {
+        self.dims[self.dims.len() - 1]
+    }
+
+    /// Everything in front of the columns.
+    fn lines(&self) -> usize {
+        self.dims[..self.dims.len() - 1].iter().product()
+    }
+
+    /// The lines and columns of a part.
+    fn reach(&self, part: Part) -> (Range<usize>, Range<usize>) {
+        if self.lines() > 1 && part.cut == 0 {
+            (part.share(self.lines()), 0..self.cols())
+        } else {
+            (0..self.lines(), part.blocks(self.cols(), BLOCK))
         }
-        let tile = if self.flat && staged == 0 { self.numel } else { self.tile };
-        let tiles = self.numel.div_ceil(self.tile);
-        let parts = cx.parts(self.numel * self.program.cost, GRAIN).min(tiles);
-        cx.pool.run(parts, &|part| {
-            let range = share(tiles, part, parts);
-            let range = range.start * self.tile..(range.end * self.tile).min(self.numel);
-            self.walk(cx, range, tile, staged);
-        });
+    }
+}
+
+impl Task for Elementwise {
+    fn cuts(&self, _: usize) -> SmallVec<[usize; 3]> {
+        let blocks = self.cols().div_ceil(BLOCK);
+        if self.lines() > 1 {
+            SmallVec::from_slice(&[self.lines(), blocks])
+        } else {
+            SmallVec::from_slice(&[blocks])
+        }
+    }
+
+    fn cost(&self, _: usize) -> f64 {
+        (self.lines() * self.cols()) as f64 * self.formula.cost() + 20.0
+    }
+
+    fn touches(&self, _: usize, part: Part) -> Option<Vec<Touch>> {
+        let (lines, cols) = self.reach(part);
+        let (last, rank) = (self.dims.len() - 1, self.dims.len());
+        // Lines of several axes are not one range of any of them.
+        if rank > 2 && lines.len() < self.lines() {
+            return None;
+        }
+        let touch = |port: &Port| {
+            let axes: SmallVec<[Axis; 4]> = (0..rank)
+                .map(|axis| {
+                    let range = match axis {
+                        _ if axis == last => cols.clone(),
+                        _ if rank == 2 => lines.clone(),
+                        _ => 0..self.dims[axis],
+                    };
+                    Axis { range, size: self.dims[axis], stride: port.strides[axis] }
+                })
+                .collect();
+            Touch::block(&port.place, port.size, port.write, &axes)
+        };
+        Some(self.ports.iter().map(touch).collect())
+    }
+
+    fn run(&self, cx: &Context<'_>, _: usize, part: Part) -> Result<()> {
+        let (lines, cols) = self.reach(part);
+        let rank = self.dims.len();
+        // Rows of one area: the innermost axis of the lines.
+        let rows = if rank > 1 { self.dims[rank - 2] } else { 1 };
+        let mut line = lines.start;
+        while line < lines.end {
+            let row = line % rows;
+            let count = (rows - row).min(lines.end - line);
+            let places: SmallVec<[Line; 32]> =
+                self.ports.iter().map(|port| self.place(port, cx, line, cols.start)).collect();
+            let (ins, outs) = places.split_at(self.ins);
+            let area = Area {
+                rows: count,
+                cols: cols.len(),
+                ins,
+                outs,
+                scalars: cx.scalars,
+                start: line * self.cols() + cols.start,
+                pitch: self.cols(),
+            };
+            // SAFETY: the places were checked against their bindings and the area lies in the iteration; types
+            // were checked by `Formula::compile`, the number of scalars by `Executable::run`.
+            unsafe { self.formula.run(&area) };
+            line += count;
+        }
         Ok(())
     }
 }
 
-/// A share of the iteration being walked.
-struct Walk<'a> {
-    task: &'a Elementwise,
-    cx: &'a Context<'a>,
-    scratch: *mut u8,
-    staged: u64,
-    start: usize,
-}
-
 impl Elementwise {
-    // The registers stay on the stack: nothing to allocate, nothing to share between threads.
-    #[allow(clippy::large_stack_arrays)]
-    fn walk(&self, cx: &Context<'_>, range: std::ops::Range<usize>, tile: usize, staged: u64) {
-        let mut scratch = Scratch([MaybeUninit::uninit(); SCRATCH]);
-        let mut walk = Walk { task: self, cx, scratch: scratch.0.as_mut_ptr().cast(), staged, start: 0 };
-        for code in &self.program.prologue {
-            walk.execute(code, self.tile);
+    /// Where a port lies from a line and column on.
+    fn place(&self, port: &Port, cx: &Context<'_>, line: usize, col: usize) -> Line {
+        let (rank, size) = (self.dims.len(), port.size as isize);
+        let mut offset = col as isize * port.strides[rank - 1];
+        let mut rest = line;
+        for axis in (0..rank - 1).rev() {
+            offset += (rest % self.dims[axis]) as isize * port.strides[axis];
+            rest /= self.dims[axis];
         }
-        let mut start = range.start;
-        while start < range.end {
-            let count = tile.min(range.end - start);
-            walk.start = start;
-            for code in &self.program.codes {
-                walk.execute(code, count);
-            }
-            for (j, &from) in self.program.outs.iter().enumerate() {
-                walk.store(j, from, count);
-            }
-            start += count;
-        }
-    }
-}
-
-impl Walk<'_> {
-    /// Where a value of this tile lies.
-    #[inline(always)]
-    fn at(&self, loc: Loc) -> *mut u8 {
-        match loc {
-            Loc::Register(register) => self.scratch.wrapping_add(register as usize * self.task.register),
-            Loc::In(input) => self.port(&self.task.ins[input as usize]),
-            Loc::Out { out, register } => {
-                if self.staged >> out & 1 == 0 {
-                    self.port(&self.task.outs[out as usize])
-                } else {
-                    self.scratch.wrapping_add(register as usize * self.task.register)
-                }
-            }
-        }
-    }
-
-    fn port(&self, port: &Port) -> *mut u8 {
-        port.place.ptr::<u8>(self.cx).wrapping_add(self.start * port.size)
-    }
-
-    #[inline(always)]
-    fn execute(&self, code: &Code, count: usize) {
-        // SAFETY: registers lie in the scratch, which has room for `registers` tiles of `count` elements
-        // of the widest type; ports lie in their bindings (checked by `Executable::run`) and `start + count`
-        // stays within `numel`. Types were checked by `Program::compile`, and a register that is written is
-        // never one that the same code reads. Outs are staged where they share memory with an in.
-        unsafe {
-            match *code {
-                Code::Splat { row, scalar, to } => row(count, self.cx.scalars[scalar as usize], self.at(to)),
-                Code::Gather { input, to } => {
-                    let port = &self.task.ins[input as usize];
-                    if let Some(nest) = &port.nest {
-                        let to = self.at(to);
-                        with_size!(port.size, |T| nest.gather(
-                            port.place.ptr::<T>(self.cx),
-                            self.start,
-                            count,
-                            to.cast()
-                        ));
-                    }
-                }
-                Code::Repeat { input, to } => {
-                    let port = &self.task.ins[input as usize];
-                    let to = self.at(to);
-                    with_size!(port.size, |T| {
-                        let value = *port.place.ptr::<T>(self.cx);
-                        (0..count).for_each(|i| *to.cast::<T>().add(i) = value);
-                    });
-                }
-                Code::Iota { inner, size, to } => {
-                    rows::iota(count, self.start, inner, size, self.at(to).cast());
-                }
-                Code::One { row, a, to } => row(count, self.at(a), self.at(to)),
-                Code::Two { row, a, b, to } => row(count, self.at(a), self.at(b), self.at(to)),
-                Code::Three { row, a, b, c, to } => {
-                    row(count, self.at(a), self.at(b), self.at(c), self.at(to));
-                }
-            }
-        }
-    }
-
-    /// Brings a value to an out unless its instruction has already put it there.
-    fn store(&self, j: usize, from: Loc, count: usize) {
-        let port = &self.task.outs[j];
-        if matches!(from, Loc::Out { out, .. } if out as usize == j) && self.staged >> j & 1 == 0 {
-            return;
-        }
-        let from = self.at(from);
-        // SAFETY: as in `execute`; the value lies in a register, in an in, or in another out, none of
-        // which is this out's memory, except an in of the very same view, for which `copy` is made.
-        unsafe {
-            with_size!(port.size, |T| match &port.nest {
-                Some(nest) => nest.scatter(port.place.ptr::<T>(self.cx), self.start, count, from.cast()),
-                None => std::ptr::copy(from.cast::<T>(), self.port(port).cast::<T>(), count),
-            });
+        Line {
+            ptr: port.place.ptr::<u8>(cx).wrapping_offset(offset * size),
+            row: if rank > 1 { port.strides[rank - 2] * size } else { 0 },
+            col: port.strides[rank - 1] * size,
         }
     }
 }

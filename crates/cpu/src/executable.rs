@@ -1,17 +1,19 @@
 //! Plans made ready: every operand checked once, every loop laid out, nothing left to allocate.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use neuroxide_core::backend::Fault;
 use neuroxide_core::dtype::DType;
 use neuroxide_core::error::{Error, Result};
 use neuroxide_core::plan::{Kernel, Operand, Plan, Step};
 use neuroxide_core::shape::show;
+use smallvec::SmallVec;
 
 use crate::isa::Isa;
-use crate::memory::Base;
-use crate::pool::Pool;
+use crate::memory::{Base, Block};
+use crate::pool::{MAX_WIDTH, Pool, hold};
+use crate::schedule::{Item, Part, Schedule, Touch, schedule};
 use crate::{arg, copy, elementwise, index, matmul, random, reduce, softmax};
 
 /// One run of an executable, as kernels see it.
@@ -20,30 +22,52 @@ pub(crate) struct Context<'a> {
     pub scalars: &'a [f64],
     pub seed: u64,
     pub rng_offset: u64,
-    pub pool: &'a Pool,
-}
-
-impl Context<'_> {
-    /// Parts for `work` units where a part should have at least `grain`.
-    pub fn parts(&self, work: usize, grain: usize) -> usize {
-        if work < 2 * grain { 1 } else { (work / grain).min(self.pool.width()) }
-    }
+    /// What kernels asked for with [`Task::scratch`]; each may use all of it.
+    pub scratch: Base,
 }
 
 /// A prepared kernel.
 pub(crate) trait Task: Send + Sync {
-    fn run(&self, cx: &Context<'_>) -> Result<()>;
+    /// Steps of which each needs all parts of the one before.
+    fn phases(&self) -> usize {
+        1
+    }
+
+    /// Ways to cut a phase, the best first: how many pieces there are to deal out.
+    fn cuts(&self, phase: usize) -> SmallVec<[usize; 3]>;
+
+    /// Nanoseconds that one thread needs for a phase, roughly.
+    fn cost(&self, phase: usize) -> f64;
+
+    /// What a part reads and writes; `None` stands for all of all operands. The parts of one phase
+    /// never meet, whatever this says.
+    fn touches(&self, _phase: usize, _part: Part) -> Option<Vec<Touch>> {
+        None
+    }
+
+    /// Bytes that the parts and phases of one run share beside the operands; they hold nothing when
+    /// the run begins.
+    fn scratch(&self) -> usize {
+        0
+    }
+
+    /// Whether a run may end in an error.
+    fn fallible(&self) -> bool {
+        false
+    }
+
+    fn run(&self, cx: &Context<'_>, phase: usize, part: Part) -> Result<()>;
 }
 
 /// An operand with its extent worked out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
-    slot: u32,
+    pub slot: u32,
     /// Byte of the first element, from the start of the binding.
-    first: usize,
+    pub first: usize,
     /// Bytes touched, from the start of the binding.
-    low: usize,
-    high: usize,
+    pub low: usize,
+    pub high: usize,
 }
 
 impl Place {
@@ -79,16 +103,6 @@ impl Place {
     #[inline(always)]
     pub fn ptr<T>(&self, cx: &Context<'_>) -> *mut T {
         cx.bases[self.slot as usize].ptr.wrapping_add(self.first).cast()
-    }
-
-    /// Whether two operands may share bytes in this run.
-    pub fn overlaps(&self, other: &Self, cx: &Context<'_>) -> bool {
-        let range = |place: &Self| {
-            let base = cx.bases[place.slot as usize].ptr as usize;
-            (base + place.low, base + place.high)
-        };
-        let ((low, high), (other_low, other_high)) = (range(self), range(other));
-        low < other_high && other_low < high
     }
 }
 
@@ -130,24 +144,6 @@ impl Site<'_> {
     }
 }
 
-/// The lowest position at which something went wrong, whatever order threads found it in.
-pub(crate) struct Lowest(AtomicUsize);
-
-impl Lowest {
-    pub const fn new() -> Self {
-        Self(AtomicUsize::new(usize::MAX))
-    }
-
-    pub fn report(&self, position: usize) {
-        self.0.fetch_min(position, Ordering::Relaxed);
-    }
-
-    pub fn get(&self) -> Option<usize> {
-        let position = self.0.load(Ordering::Relaxed);
-        (position != usize::MAX).then_some(position)
-    }
-}
-
 /// The place of a flat position in a shape: `[2, 0]`.
 pub(crate) fn position(shape: &[usize], flat: usize) -> String {
     let mut rest = flat;
@@ -161,12 +157,45 @@ pub(crate) fn position(shape: &[usize], flat: usize) -> String {
 
 /// A prepared plan of the CPU backend.
 pub(crate) struct Executable {
-    /// Kernels with the origins of their steps.
-    tasks: Vec<(u32, Box<dyn Task>)>,
+    kernels: Vec<Prepared>,
+    /// How threads share the work; without it one thread does it all.
+    schedule: Option<Schedule>,
     slots: Vec<Slot>,
     scalars: usize,
-    /// Room for the places of the slots; a second run at the same time makes its own.
-    room: Mutex<Vec<Base>>,
+    scratch: usize,
+    /// Room for a run; a second run at the same time makes its own.
+    room: Mutex<Room>,
+}
+
+/// What a run needs beside its bindings.
+#[derive(Default)]
+struct Room {
+    bases: Vec<Base>,
+    scratch: Option<Block>,
+}
+
+impl Room {
+    fn reserve(&mut self, bytes: usize) -> Result<Base> {
+        if bytes > 0 && self.scratch.is_none() {
+            self.scratch = Some(Block::take(bytes)?);
+        }
+        let ptr = self.scratch.as_ref().map_or(std::ptr::null_mut(), Block::ptr);
+        Ok(Base { ptr, bytes })
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if let Some(block) = self.scratch.take() {
+            block.give();
+        }
+    }
+}
+
+struct Prepared {
+    origin: u32,
+    phases: usize,
+    task: Box<dyn Task>,
 }
 
 /// What a binding has to offer.
@@ -176,13 +205,38 @@ struct Slot {
     align: usize,
 }
 
+/// The first failure of a run in the order of the plan, whatever order threads met failures in.
+struct Failures {
+    /// The stage that a failure was met in: it is finished, since an earlier kernel may fail in another
+    /// part of it, and later ones are left out.
+    stage: AtomicUsize,
+    first: Mutex<Option<(usize, usize, Error)>>,
+}
+
+impl Failures {
+    const fn new() -> Self {
+        Self { stage: AtomicUsize::new(usize::MAX), first: Mutex::new(None) }
+    }
+
+    fn report(&self, stage: usize, kernel: usize, part: usize, error: Error) {
+        let mut first = hold(&self.first);
+        if first.as_ref().is_none_or(|(k, p, _)| (kernel, part) < (*k, *p)) {
+            *first = Some((kernel, part, error));
+        }
+        self.stage.fetch_min(stage, Ordering::Relaxed);
+    }
+}
+
 impl Executable {
-    pub fn prepare(plan: &Plan, isa: Isa) -> Result<Self> {
+    /// Makes a plan ready for runs with up to `width` threads.
+    pub fn prepare(plan: &Plan, isa: Isa, width: usize) -> Result<Self> {
         let mut slots = vec![Slot { bytes: 0, align: 1 }; plan.slots];
         if let Some(arena) = slots.first_mut() {
             arena.bytes = plan.arena_bytes;
         }
-        let mut tasks = Vec::with_capacity(plan.steps.len());
+        let mut kernels = Vec::with_capacity(plan.steps.len());
+        let mut touches = Vec::with_capacity(plan.steps.len());
+        let mut scratch = 0;
         for step in &plan.steps {
             let ins = places(&step.ins, &mut slots)?;
             let outs = places(&step.outs, &mut slots)?;
@@ -190,31 +244,73 @@ impl Executable {
             if !checks(&step.kernel) && step.outs.iter().all(|out| out.view.numel() == 0) {
                 continue;
             }
-            tasks.push((step.origin, task(&site, plan.scalars)?));
+            let task = task(&site, plan.scalars)?;
+            scratch = scratch.max(task.scratch());
+            let read = ins.iter().map(|place| Touch::whole(place, false));
+            touches.push(read.chain(outs.iter().map(|place| Touch::whole(place, true))).collect());
+            kernels.push(Prepared { origin: step.origin, phases: task.phases(), task });
         }
-        let room = Mutex::new(Vec::with_capacity(plan.slots));
-        Ok(Self { tasks, slots, scalars: plan.scalars, room })
+        let seen: Vec<(&dyn Task, Vec<Touch>)> =
+            kernels.iter().map(|kernel: &Prepared| &*kernel.task).zip(touches).collect();
+        let schedule = schedule(&seen, width.min(MAX_WIDTH));
+        let room = Mutex::new(Room { bases: Vec::with_capacity(plan.slots), scratch: None });
+        Ok(Self { kernels, schedule, slots, scalars: plan.scalars, scratch, room })
     }
 
-    /// Lends room for the places of the slots.
-    pub fn with_room<R>(&self, body: impl FnOnce(&mut Vec<Base>) -> R) -> R {
-        match self.room.try_lock() {
-            Ok(mut room) => body(&mut room),
-            Err(_) => body(&mut Vec::with_capacity(self.slots.len())),
-        }
+    /// Lends room for the places of the slots, and the scratch memory of the run.
+    pub fn with_room<R>(&self, body: impl FnOnce(&mut Vec<Base>, Base) -> R) -> Result<R> {
+        let mut own = Room::default();
+        let mut shared = self.room.try_lock();
+        let room = match &mut shared {
+            Ok(room) => room,
+            Err(_) => &mut own,
+        };
+        let scratch = room.reserve(self.scratch)?;
+        Ok(body(&mut room.bases, scratch))
     }
 
     /// A failure of the run as a whole, reported with its first step.
     pub fn fault(&self, error: Error) -> Fault {
-        Fault { origin: self.tasks.first().map_or(0, |&(origin, _)| origin), error }
+        Fault { origin: self.kernels.first().map_or(0, |kernel| kernel.origin), error }
     }
 
-    pub fn run(&self, cx: &Context<'_>) -> std::result::Result<(), Fault> {
+    pub fn run(&self, cx: &Context<'_>, pool: &Pool) -> std::result::Result<(), Fault> {
         self.check(cx).map_err(|error| self.fault(error))?;
-        for (origin, task) in &self.tasks {
-            task.run(cx).map_err(|error| Fault { origin: *origin, error })?;
+        match &self.schedule {
+            Some(schedule) => self.run_together(cx, pool, schedule),
+            None => self.kernels.iter().try_for_each(|kernel| {
+                let fault = |error| Fault { origin: kernel.origin, error };
+                (0..kernel.phases)
+                    .try_for_each(|phase| kernel.task.run(cx, phase, Part::WHOLE).map_err(fault))
+            }),
         }
-        Ok(())
+    }
+
+    fn run_together(
+        &self,
+        cx: &Context<'_>,
+        pool: &Pool,
+        schedule: &Schedule,
+    ) -> std::result::Result<(), Fault> {
+        let failures = Failures::new();
+        pool.run(schedule.stages.len(), schedule.parts, &|stage, index| {
+            if failures.stage.load(Ordering::Relaxed) < stage {
+                return;
+            }
+            for &Item { task, phase, cut, of } in &schedule.stages[stage] {
+                if index < of {
+                    let part = Part { cut, index, of };
+                    if let Err(error) = self.kernels[task].task.run(cx, phase, part) {
+                        failures.report(stage, task, index, error);
+                        return;
+                    }
+                }
+            }
+        });
+        match failures.first.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            None => Ok(()),
+            Some((kernel, _, error)) => Err(Fault { origin: self.kernels[kernel].origin, error }),
+        }
     }
 
     /// Whether the bindings hold what the steps touch.
@@ -272,7 +368,7 @@ fn task(site: &Site<'_>, scalars: usize) -> Result<Box<dyn Task>> {
         Kernel::Arg(op) => arg::prepare(site, *op),
         Kernel::MatMul(expr) => matmul::prepare(site, expr),
         Kernel::Gather { axis } => index::gather(site, *axis),
-        Kernel::IndexSelect(expr) => index::select(site, expr),
+        Kernel::IndexSelect(expr) => index::select(site, expr, scalars),
         Kernel::ScatterAdd { axis } => index::scatter_add(site, *axis),
         Kernel::IndexAdd => index::add(site),
         Kernel::Random { dist, offset } => random::prepare(site, *dist, *offset),

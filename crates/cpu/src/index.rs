@@ -4,22 +4,23 @@
 
 mod add;
 
+use std::ops::Range;
+
 use neuroxide_core::dtype::DType;
 use neuroxide_core::error::{Error, Result};
 use neuroxide_core::plan::Expr;
 use neuroxide_core::shape::{Dims, row_major};
+use smallvec::SmallVec;
 
 pub(crate) use add::{add, scatter_add};
 
 use crate::element::{with_dtype, with_size};
-use crate::executable::{Context, Lowest, Place, Site, Task, position};
-use crate::pool::share;
-use crate::reduce::Shared;
+use crate::elementwise::{Area, Formula, Line, Shape};
+use crate::executable::{Context, Place, Site, Task, position};
+use crate::schedule::{Axis, Part, Touch};
 
-/// Elements that a thread is woken for.
-const GRAIN: usize = 16 << 10;
-/// Indices checked by a thread.
-const CHECK_GRAIN: usize = 64 << 10;
+/// Indices are checked in blocks of this many.
+const CHECK_BLOCK: usize = 16 << 10;
 
 /// An index operand and the axis it points into.
 struct Index {
@@ -35,39 +36,30 @@ impl Index {
         Ok(Self { place: site.ins[input], numel: shape.iter().product(), shape, size })
     }
 
-    fn ptr(&self, cx: &Context<'_>) -> Shared<i32> {
-        Shared(self.place.ptr::<i32>(cx).cast_const())
+    fn ptr(&self, cx: &Context<'_>) -> *const i32 {
+        self.place.ptr::<i32>(cx).cast_const()
     }
 
-    /// An error that names the first index outside the axis.
-    fn check(&self, cx: &Context<'_>) -> Result<()> {
-        let bad = Lowest::new();
-        let index = self.ptr(cx);
-        let parts = cx.parts(self.numel, CHECK_GRAIN);
-        cx.pool.run(parts, &|part| {
-            let range = share(self.numel, part, parts);
-            // SAFETY: the operand has `numel` elements. The sign is extended, so that a negative index is
-            // larger than any axis.
-            let outside = |&i: &usize| unsafe { *index.get().add(i) as usize >= self.size };
-            if let Some(i) = range.into_iter().find(outside) {
-                bad.report(i);
-            }
-        });
-        match bad.get() {
-            None => Ok(()),
-            Some(at) => {
-                // SAFETY: `at` is the position of an element.
-                let value = unsafe { *index.get().add(at) };
-                let expected = match self.size {
-                    0 => "none, as the axis has size 0".to_owned(),
-                    size => format!("0 to {}", size - 1),
-                };
-                Err(Error::Index(format!(
-                    "index {value} at position {}; expected {expected}",
-                    position(&self.shape, at)
-                )))
-            }
+    /// An error that names the first index of a range that is outside the axis.
+    fn check(&self, cx: &Context<'_>, range: Range<usize>) -> Result<()> {
+        // SAFETY: the operand has `numel` elements, and no other type is read from it during the run.
+        let index = unsafe { std::slice::from_raw_parts(self.ptr(cx), self.numel) };
+        // The sign is extended, so that a negative index is larger than any axis.
+        let outside = |i: i32| i as usize >= self.size;
+        // Without a branch a position: nearly always there is none to be found.
+        if !index[range.clone()].iter().fold(false, |any, &i| any | outside(i)) {
+            return Ok(());
         }
+        let at = range.start + index[range].iter().position(|&i| outside(i)).unwrap_or(0);
+        let expected = match self.size {
+            0 => "none, as the axis has size 0".to_owned(),
+            size => format!("0 to {}", size - 1),
+        };
+        Err(Error::Index(format!(
+            "index {} at position {}; expected {expected}",
+            index[at],
+            position(&self.shape, at)
+        )))
     }
 }
 
@@ -84,8 +76,25 @@ pub(crate) fn check(site: &Site<'_>, size: usize) -> Result<Box<dyn Task>> {
 }
 
 impl Task for CheckIndex {
-    fn run(&self, cx: &Context<'_>) -> Result<()> {
-        self.0.check(cx)
+    fn cuts(&self, _: usize) -> SmallVec<[usize; 3]> {
+        SmallVec::from_slice(&[self.0.numel.div_ceil(CHECK_BLOCK)])
+    }
+
+    fn cost(&self, _: usize) -> f64 {
+        10.0 + 0.1 * self.0.numel as f64
+    }
+
+    fn touches(&self, _: usize, part: Part) -> Option<Vec<Touch>> {
+        let axis = Axis { range: part.blocks(self.0.numel, CHECK_BLOCK), size: self.0.numel, stride: 1 };
+        Some(vec![Touch::block(&self.0.place, size_of::<i32>(), false, &[axis])])
+    }
+
+    fn fallible(&self) -> bool {
+        true
+    }
+
+    fn run(&self, cx: &Context<'_>, _: usize, part: Part) -> Result<()> {
+        self.0.check(cx, part.blocks(self.0.numel, CHECK_BLOCK))
     }
 }
 
@@ -103,7 +112,19 @@ pub(crate) fn check_non_zero(site: &Site<'_>) -> Result<Box<dyn Task>> {
 }
 
 impl Task for CheckNonZero {
-    fn run(&self, cx: &Context<'_>) -> Result<()> {
+    fn cuts(&self, _: usize) -> SmallVec<[usize; 3]> {
+        SmallVec::new()
+    }
+
+    fn cost(&self, _: usize) -> f64 {
+        10.0 + 0.5 * self.numel as f64
+    }
+
+    fn fallible(&self) -> bool {
+        true
+    }
+
+    fn run(&self, cx: &Context<'_>, _: usize, _: Part) -> Result<()> {
         let zero = with_dtype!(self.dtype, |T| {
             let x = self.place.ptr::<T>(cx).cast_const();
             // SAFETY: the operand has `numel` elements.
@@ -161,7 +182,7 @@ fn base_of(shape: &[usize], strides: &[isize], axis: usize, start: usize) -> usi
 impl Gather {
     /// # Safety
     /// Indices have been checked; `rows` are rows of the index.
-    unsafe fn rows<T: Copy>(&self, cx: &Context<'_>, rows: std::ops::Range<usize>) {
+    unsafe fn rows<T: Copy>(&self, cx: &Context<'_>, rows: Range<usize>) {
         let (x, out, index) = (self.x.ptr::<T>(cx), self.out.ptr::<T>(cx), self.index.ptr(cx));
         let last = self.index.shape.len() - 1;
         let len = self.index.shape[last];
@@ -173,7 +194,7 @@ impl Gather {
             for j in 0..len {
                 // SAFETY: the index is below the axis' size and the other coordinates are within x.
                 unsafe {
-                    let at = *index.get().add(start + j) as usize;
+                    let at = *index.add(start + j) as usize;
                     *out.add(start + j) = *x.add(base + at * along + j * step);
                 }
             }
@@ -181,56 +202,181 @@ impl Gather {
     }
 }
 
+impl Gather {
+    fn rows_count(&self) -> usize {
+        self.index.numel / self.index.shape[self.index.shape.len() - 1]
+    }
+}
+
 impl Task for Gather {
-    fn run(&self, cx: &Context<'_>) -> Result<()> {
-        self.index.check(cx)?;
-        let rows = self.index.numel / self.index.shape[self.index.shape.len() - 1];
-        let parts = cx.parts(self.index.numel, GRAIN).min(rows);
-        cx.pool.run(parts, &|part| {
-            // SAFETY: indices were checked above.
-            with_size!(self.element, |T| unsafe { self.rows::<T>(cx, share(rows, part, parts)) });
-        });
+    /// All indices are checked before anything is written.
+    fn phases(&self) -> usize {
+        2
+    }
+
+    fn cuts(&self, phase: usize) -> SmallVec<[usize; 3]> {
+        let pieces = if phase == 0 { self.index.numel.div_ceil(CHECK_BLOCK) } else { self.rows_count() };
+        SmallVec::from_slice(&[pieces])
+    }
+
+    fn cost(&self, phase: usize) -> f64 {
+        10.0 + self.index.numel as f64 * if phase == 0 { 0.1 } else { 1.0 }
+    }
+
+    fn fallible(&self) -> bool {
+        true
+    }
+
+    fn run(&self, cx: &Context<'_>, phase: usize, part: Part) -> Result<()> {
+        if phase == 0 {
+            return self.index.check(cx, part.blocks(self.index.numel, CHECK_BLOCK));
+        }
+        let rows = part.share(self.rows_count());
+        // SAFETY: indices were checked in the phase before.
+        with_size!(self.element, |T| unsafe { self.rows::<T>(cx, rows) });
         Ok(())
     }
 }
 
-/// Whole slices along an axis.
+/// Whole slices along an axis, and an expression over their elements.
 struct Select {
     x: Place,
-    out: Place,
     index: Index,
     outer: usize,
-    /// Bytes of a slice.
-    bytes: usize,
+    inner: usize,
+    /// Bytes of an element of x.
+    size: usize,
+    /// The out, where slices are stored as they are.
+    plain: Option<Place>,
+    formula: Formula,
+    /// What the expression reads beside the slices, then its outs.
+    ports: Vec<Port>,
+    ins: usize,
 }
 
-pub(crate) fn select(site: &Site<'_>, expr: &Expr) -> Result<Box<dyn Task>> {
-    site.count(2, 1)?;
-    site.check(*expr == Expr::plain(site.step.ins[0].dtype), "no such epilogue")?;
-    let (x, out) = (&site.step.ins[0], &site.step.outs[0]);
-    let [outer, size, inner] = site.triple(site.rows(x, out.dtype)?)?;
+/// An operand `[outer, n, inner]` of the expression: strides in bytes.
+struct Port {
+    place: Place,
+    size: usize,
+    strides: [isize; 3],
+    write: bool,
+}
+
+pub(crate) fn select(site: &Site<'_>, expr: &Expr, scalars: usize) -> Result<Box<dyn Task>> {
+    let step = site.step;
+    site.check(step.ins.len() >= 2 && !step.outs.is_empty(), "2 ins and an out are needed")?;
+    let x = &step.ins[0];
+    let [outer, size, inner] = site.triple(site.rows(x, x.dtype)?)?;
     let index = Index::new(site, 1, size)?;
-    site.check(*site.rows(out, x.dtype)? == [outer, index.numel, inner], "the out has another shape")?;
-    Ok(Box::new(Select { x: site.ins[0], out: site.outs[0], index, outer, bytes: inner * x.dtype.size() }))
+    let shape = [outer, index.numel, inner];
+    let others = || step.ins[2..].iter().chain(&step.outs);
+    site.check(others().all(|operand| *operand.view.shape == shape), "an operand has another shape")?;
+    let mut ins: SmallVec<[DType; 4]> = SmallVec::from_slice(&[x.dtype]);
+    ins.extend(step.ins[2..].iter().map(|operand| operand.dtype));
+    let outs: SmallVec<[DType; 4]> = step.outs.iter().map(|operand| operand.dtype).collect();
+    let types = Shape { ins: &ins, outs: &outs, dims: &shape, order: &[0, 1, 2], scalars };
+    let plain = *expr == Expr::plain(x.dtype) && step.outs[0].view.is_contiguous();
+    let ports = others()
+        .zip(site.ins[2..].iter().chain(site.outs))
+        .enumerate()
+        .map(|(at, (operand, &place))| {
+            let size = operand.dtype.size();
+            let strides = std::array::from_fn(|axis| operand.view.strides[axis] * size as isize);
+            Port { place, size, strides, write: at + 2 >= step.ins.len() }
+        })
+        .collect();
+    Ok(Box::new(Select {
+        x: site.ins[0],
+        index,
+        outer,
+        inner,
+        size: x.dtype.size(),
+        plain: plain.then(|| site.outs[0]),
+        formula: Formula::compile(site, expr, &types)?,
+        ports,
+        ins: step.ins.len() - 1,
+    }))
+}
+
+impl Select {
+    fn slices(&self) -> usize {
+        self.outer * self.index.numel
+    }
+
+    /// The first byte of the slice of x that belongs to a slice of the result.
+    ///
+    /// # Safety
+    /// The index has been checked.
+    unsafe fn source(&self, cx: &Context<'_>, slice: usize) -> *mut u8 {
+        let (outer, i) = (slice / self.index.numel, slice % self.index.numel);
+        // SAFETY: `i` is the position of an index.
+        let at = unsafe { *self.index.ptr(cx).add(i) } as usize;
+        self.x.ptr::<u8>(cx).wrapping_add((outer * self.index.size + at) * self.inner * self.size)
+    }
 }
 
 impl Task for Select {
-    fn run(&self, cx: &Context<'_>) -> Result<()> {
-        self.index.check(cx)?;
-        let slices = self.outer * self.index.numel;
-        let index = self.index.ptr(cx);
-        let parts = cx.parts(slices * self.bytes / 4, GRAIN).min(slices);
-        cx.pool.run(parts, &|part| {
-            let (x, out) = (self.x.ptr::<u8>(cx), self.out.ptr::<u8>(cx));
-            for slice in share(slices, part, parts) {
-                // SAFETY: the index was checked to be below the axis' size; slices of both are whole.
-                unsafe {
-                    let at = *index.get().add(slice % self.index.numel) as usize;
-                    let from = (slice / self.index.numel * self.index.size + at) * self.bytes;
-                    std::ptr::copy_nonoverlapping(x.add(from), out.add(slice * self.bytes), self.bytes);
+    fn cuts(&self, _: usize) -> SmallVec<[usize; 3]> {
+        SmallVec::from_slice(&[self.slices()])
+    }
+
+    fn cost(&self, _: usize) -> f64 {
+        let elements = (self.slices() * self.inner) as f64;
+        let copy = 0.06 * self.size as f64 * elements;
+        20.0 + copy + if self.plain.is_some() { 0.0 } else { elements * self.formula.cost() }
+    }
+
+    fn touches(&self, _: usize, part: Part) -> Option<Vec<Touch>> {
+        if self.outer > 1 {
+            return None;
+        }
+        let axes = |port: &Port| {
+            let stride = |axis: usize| port.strides[axis] / port.size as isize;
+            let n = self.index.numel;
+            [Axis { range: part.share(n), size: n, stride: stride(1) }, Axis::whole(self.inner, stride(2))]
+        };
+        let mut touches = vec![Touch::whole(&self.x, false), Touch::whole(&self.index.place, false)];
+        let touch = |port: &Port| Touch::block(&port.place, port.size, port.write, &axes(port));
+        touches.extend(self.ports.iter().map(touch));
+        Some(touches)
+    }
+
+    fn fallible(&self) -> bool {
+        true
+    }
+
+    fn run(&self, cx: &Context<'_>, _: usize, part: Part) -> Result<()> {
+        // Every part looks at all indices, few beside the elements, so that none writes before a bad one is met.
+        self.index.check(cx, 0..self.index.numel)?;
+        for slice in part.share(self.slices()) {
+            // SAFETY: the index was checked to be below the axis' size; slices of all operands are whole.
+            unsafe {
+                let from = self.source(cx, slice);
+                if let Some(out) = self.plain {
+                    let bytes = self.inner * self.size;
+                    std::ptr::copy_nonoverlapping(from, out.ptr::<u8>(cx).add(slice * bytes), bytes);
+                    continue;
                 }
+                let (outer, i) = ((slice / self.index.numel) as isize, (slice % self.index.numel) as isize);
+                let mut lines: SmallVec<[Line; 32]> = SmallVec::new();
+                lines.push(Line { ptr: from, row: 0, col: self.size as isize });
+                lines.extend(self.ports.iter().map(|port| {
+                    let [a, b, col] = port.strides;
+                    let ptr = port.place.ptr::<u8>(cx).wrapping_offset(outer * a + i * b);
+                    Line { ptr, row: 0, col }
+                }));
+                let (ins, outs) = lines.split_at(self.ins);
+                self.formula.run(&Area {
+                    rows: 1,
+                    cols: self.inner,
+                    ins,
+                    outs,
+                    scalars: cx.scalars,
+                    start: slice * self.inner,
+                    pitch: 0,
+                });
             }
-        });
+        }
         Ok(())
     }
 }

@@ -19,10 +19,10 @@ mod isa;
 pub mod late;
 mod matmul;
 mod memory;
-mod nest;
 mod pool;
 mod random;
 mod reduce;
+mod schedule;
 mod softmax;
 
 pub use backend::{CpuBackend, Options};

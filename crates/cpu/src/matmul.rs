@@ -12,15 +12,15 @@ use neuroxide_core::error::Result;
 use neuroxide_core::ops::table::{BinaryFn, BinaryOp, UnaryFn, UnaryOp, binary, unary};
 use neuroxide_core::plan::{Expr, Instr, SUM_CHUNK};
 use neuroxide_core::shape::View;
+use smallvec::SmallVec;
 
 use crate::element::Float;
 use crate::executable::{Context, Place, Site, Task};
 use crate::gemm::{Operands, Tiled, Tiles};
 use crate::isa::{Isa, shells};
 use crate::pool::share;
+use crate::schedule::Part;
 
-/// Multiply-adds that a thread is woken for: some 3 µs at full speed.
-const GRAIN: usize = 200_000;
 /// Rows of the tallest tile and columns of the widest one.
 const MAX_ROWS: usize = 14;
 const MAX_COLS: usize = 32;
@@ -241,10 +241,6 @@ impl<T: Real> MatMul<T> {
     fn grid(&self) -> (usize, usize) {
         (self.n.div_ceil(self.tiles.width), self.m.div_ceil(self.tiles.height()))
     }
-
-    fn parts(&self, cx: &Context<'_>, tiles: usize, depth: usize) -> usize {
-        cx.parts(self.batch * self.m * self.n * depth.max(1), GRAIN).min(tiles)
-    }
 }
 
 /// One chunk of k of one product, ready for its tiles.
@@ -255,7 +251,7 @@ struct Chunk<'a, T: Real> {
     k: usize,
     /// Panels of b from this one on lie packed at `panels`.
     first_panel: usize,
-    panels: Option<crate::reduce::Shared<T>>,
+    panels: Option<*const T>,
 }
 
 impl<T: Real> Chunk<'_, T> {
@@ -274,7 +270,7 @@ impl<T: Real> Chunk<'_, T> {
         };
         let (b, b_k) = match self.panels {
             Some(panels) => {
-                (panels.get().wrapping_add((panel - self.first_panel) * self.k * width), width as isize)
+                (panels.wrapping_add((panel - self.first_panel) * self.k * width), width as isize)
             }
             None => (at(&of.b, self.start, col).cast_const(), of.b.row),
         };
@@ -370,25 +366,35 @@ impl<T: Real> Chunk<'_, T> {
 }
 
 impl<T: Real> Task for MatMul<T> {
-    fn run(&self, cx: &Context<'_>) -> Result<()> {
+    fn cuts(&self, _: usize) -> SmallVec<[usize; 3]> {
+        let (panels, blocks) = self.grid();
+        SmallVec::from_slice(&[if self.packed { 1 } else { self.batch * panels * blocks }])
+    }
+
+    fn cost(&self, _: usize) -> f64 {
+        20.0 + (2 * self.batch * self.m * self.n * self.k) as f64 / 80.0
+    }
+
+    fn scratch(&self) -> usize {
+        if self.packed { self.room() } else { 0 }
+    }
+
+    fn run(&self, cx: &Context<'_>, _: usize, part: Part) -> Result<()> {
         if self.packed {
-            return self.run_packed(cx);
+            self.run_packed(cx);
+            return Ok(());
         }
         let (panels, blocks) = self.grid();
-        let tiles = self.batch * panels * blocks;
-        let parts = self.parts(cx, tiles, self.k);
-        cx.pool.run(parts, &|part| {
-            let tiles = share(tiles, part, parts);
-            // k = 0 has one empty chunk, which writes zeros.
-            for start in (0..self.k.max(1)).step_by(SUM_CHUNK) {
-                let k = SUM_CHUNK.min(self.k - start);
-                let chunk = Chunk { of: self, cx, start, k, first_panel: 0, panels: None };
-                for at in tiles.clone() {
-                    // SAFETY: `at` names a tile of the grid, and each belongs to one part.
-                    unsafe { chunk.tile(at / blocks / panels, at / blocks % panels, at % blocks) };
-                }
+        let tiles = part.share(self.batch * panels * blocks);
+        // k = 0 has one empty chunk, which writes zeros.
+        for start in (0..self.k.max(1)).step_by(SUM_CHUNK) {
+            let k = SUM_CHUNK.min(self.k - start);
+            let chunk = Chunk { of: self, cx, start, k, first_panel: 0, panels: None };
+            for at in tiles.clone() {
+                // SAFETY: `at` names a tile of the grid, and each belongs to one part.
+                unsafe { chunk.tile(at / blocks / panels, at / blocks % panels, at % blocks) };
             }
-        });
+        }
         Ok(())
     }
 }

@@ -4,12 +4,10 @@ use neuroxide_core::dtype::DType;
 use neuroxide_core::error::Result;
 use neuroxide_core::op::Random as Dist;
 use neuroxide_core::rng;
+use smallvec::SmallVec;
 
 use crate::executable::{Context, Place, Site, Task};
-use crate::pool::share;
-
-/// Elements that a thread is woken for; a normal number costs some 20 ns.
-const GRAIN: usize = 4 << 10;
+use crate::schedule::Part;
 
 struct Random {
     out: Place,
@@ -33,38 +31,48 @@ pub(crate) fn prepare(site: &Site<'_>, dist: Dist, offset: u64) -> Result<Box<dy
 }
 
 impl Random {
-    /// Fills the out by blocks of `N` elements.
-    fn fill<T: Copy, const N: usize>(&self, cx: &Context<'_>, block: impl Fn([u32; 4]) -> [T; N] + Sync) {
-        let blocks = self.numel.div_ceil(N);
+    /// Fills blocks of `N` elements of the out.
+    fn fill<T: Copy, const N: usize>(
+        &self,
+        cx: &Context<'_>,
+        part: Part,
+        block: impl Fn([u32; 4]) -> [T; N],
+    ) {
         let first = cx.rng_offset.wrapping_add(self.offset);
-        let parts = cx.parts(self.numel, GRAIN).min(blocks);
-        cx.pool.run(parts, &|part| {
-            for at in share(blocks, part, parts) {
-                let values = block(rng::philox(cx.seed, first.wrapping_add(at as u64)));
-                let count = N.min(self.numel - at * N);
-                // SAFETY: elements `at * N..at * N + count` of the out's `numel`.
-                unsafe {
-                    std::ptr::copy_nonoverlapping(values.as_ptr(), self.out.ptr::<T>(cx).add(at * N), count);
-                }
+        for at in part.share(self.numel.div_ceil(N)) {
+            let values = block(rng::philox(cx.seed, first.wrapping_add(at as u64)));
+            let count = N.min(self.numel - at * N);
+            // SAFETY: elements `at * N..at * N + count` of the out's `numel`.
+            unsafe {
+                std::ptr::copy_nonoverlapping(values.as_ptr(), self.out.ptr::<T>(cx).add(at * N), count);
             }
-        });
+        }
     }
 }
 
 impl Task for Random {
-    fn run(&self, cx: &Context<'_>) -> Result<()> {
+    fn cuts(&self, _: usize) -> SmallVec<[usize; 3]> {
+        let pieces = if self.dist == Dist::Permutation { 1 } else { self.numel.div_ceil(4) };
+        SmallVec::from_slice(&[pieces])
+    }
+
+    fn cost(&self, _: usize) -> f64 {
+        20.0 + self.numel as f64 * if self.dist == Dist::Normal { 20.0 } else { 2.0 }
+    }
+
+    fn run(&self, cx: &Context<'_>, _: usize, part: Part) -> Result<()> {
         match (self.dist, self.dtype) {
-            (Dist::Uniform, DType::F32) => self.fill(cx, |words| words.map(rng::uniform_f32)),
+            (Dist::Uniform, DType::F32) => self.fill(cx, part, |words| words.map(rng::uniform_f32)),
             (Dist::Uniform, _) => {
-                self.fill(cx, |w| [rng::uniform_f64(w[0], w[1]), rng::uniform_f64(w[2], w[3])]);
+                self.fill(cx, part, |w| [rng::uniform_f64(w[0], w[1]), rng::uniform_f64(w[2], w[3])]);
             }
-            (Dist::Normal, DType::F32) => self.fill(cx, |w| {
+            (Dist::Normal, DType::F32) => self.fill(cx, part, |w| {
                 let ([a, b], [c, d]) = (rng::normal_f32(w[0], w[1]), rng::normal_f32(w[2], w[3]));
                 [a, b, c, d]
             }),
-            (Dist::Normal, _) => self.fill(cx, rng::normal_f64),
+            (Dist::Normal, _) => self.fill(cx, part, rng::normal_f64),
             (Dist::Integer { low, high }, _) => {
-                self.fill(cx, |words| words.map(|word| rng::integer(word, low, high)));
+                self.fill(cx, part, |words| words.map(|word| rng::integer(word, low, high)));
             }
             (Dist::Permutation, _) => {
                 // SAFETY: the out has `numel` elements of i32 (checked in `prepare`), aligned and inside its

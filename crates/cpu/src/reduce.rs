@@ -7,24 +7,26 @@
 mod fold;
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use neuroxide_core::dtype::DType;
 use neuroxide_core::error::{Error, Result};
 use neuroxide_core::op::ReduceOp;
 use neuroxide_core::plan::{Cut, SUM_CHUNK};
+use smallvec::SmallVec;
 
 use crate::element::Element;
-use crate::executable::{Context, Lowest, Place, Site, Task, position};
+use crate::executable::{Context, Place, Site, Task, position};
 use crate::isa::{Isa, shells};
-use crate::pool::share;
+use crate::schedule::{Axis, Part, Touch};
 use fold::{All, Any, Fold, IntProd, IntSum, Max, Min, Prod, Sum};
 
 /// Virtual lanes of a sum.
 pub(crate) const LANES: usize = 64;
 /// Columns of a block of chains.
 const COLS: usize = 64;
-/// Elements that a thread is woken for.
-const GRAIN: usize = 32 << 10;
+/// Columns are dealt out in blocks of this many, which end where those of matrix tiles do.
+const BLOCK: usize = 32;
 /// Elements from which the lanes of a single row are dealt out.
 const LONG: usize = 256 << 10;
 
@@ -209,103 +211,138 @@ fn task<F: Fold>(site: &Site<'_>, cut: Cut) -> Result<Box<dyn Task>> {
 }
 
 impl<F: Fold> Reduce<F> {
-    /// Writes one output; reports one that does not fit.
-    fn put(&self, cx: &Context<'_>, at: usize, acc: F::Acc, unfit: &Lowest) {
-        match F::finish(acc) {
-            // SAFETY: `at` is below `outer * inner`, the elements of the out.
-            Some(value) => unsafe { Element::write(self.out.ptr::<F::Out>(cx).add(at), value) },
-            None => unfit.report(at),
-        }
+    fn outputs(&self) -> usize {
+        self.outer * self.inner
     }
 
-    fn lanes(&self, cx: &Context<'_>, unfit: &Lowest) {
-        let outputs = self.outer * self.inner;
-        let x = Shared(self.x.ptr::<F::In>(cx).cast_const());
-        if outputs == 1 && self.len >= LONG && cx.pool.width() > 1 {
+    /// Whether the lanes of a single long row are dealt out.
+    fn is_long(&self) -> bool {
+        self.cut == Cut::Lanes && self.outputs() == 1 && self.len >= LONG
+    }
+
+    /// Writes one output; an error where it does not fit.
+    fn put(&self, cx: &Context<'_>, at: usize, acc: F::Acc) -> Result<()> {
+        let Some(value) = F::finish(acc) else {
+            return Err(Error::Value(format!(
+                "the result at position {} does not fit in i32; expected -2147483648 to 2147483647. \
+                 Hint: cast to f32 or f64 first",
+                position(&[self.outer, 1, self.inner], at)
+            )));
+        };
+        // SAFETY: `at` is below `outer * inner`, the elements of the out.
+        unsafe { Element::write(self.out.ptr::<F::Out>(cx).add(at), value) };
+        Ok(())
+    }
+
+    /// A share of the lanes of a long row, then the row.
+    fn long(&self, cx: &Context<'_>, phase: usize, part: Part) -> Result<()> {
+        let lanes = cx.scratch.ptr.cast::<[F::Acc; LANES / 4]>();
+        if phase == 0 {
             let run = quarter_shell::<F>(self.isa);
-            let quarters = [const { std::sync::OnceLock::new() }; 4];
-            cx.pool.run(4.min(cx.pool.width()), &|part| {
-                for quarter in share(4, part, 4.min(cx.pool.width())) {
-                    // SAFETY: the in has `len` elements.
-                    let lanes = unsafe { run(x.get(), self.len, quarter) };
-                    let _ = quarters[quarter].set(lanes);
-                }
-            });
-            let mut lanes = [F::INIT; LANES];
-            for (quarter, to) in quarters.iter().zip(lanes.chunks_exact_mut(LANES / 4)) {
-                to.copy_from_slice(quarter.get().expect("every part has run"));
+            for quarter in part.share(4) {
+                // SAFETY: the in has `len` elements; the scratch has room for four quarters of the lanes, and
+                // each belongs to one part.
+                unsafe { lanes.add(quarter).write(run(self.x.ptr(cx), self.len, quarter)) };
             }
-            self.put(cx, 0, tree(&mut lanes, F::join), unfit);
-            return;
+            return Ok(());
         }
-        let run = row_shell::<F>(self.isa);
-        let parts = cx.parts(outputs * self.len, GRAIN).min(outputs);
-        cx.pool.run(parts, &|part| {
-            for at in share(outputs, part, parts) {
-                let first = at / self.inner * self.len * self.inner + at % self.inner;
-                // SAFETY: the in has `[outer, len, inner]` elements and `at` is one of `[outer, inner]`.
-                let acc = unsafe { run(x.get().add(first), self.len, self.inner) };
-                self.put(cx, at, acc, unfit);
-            }
-        });
+        // SAFETY: the phase before has written all lanes.
+        let mut all = unsafe { lanes.cast::<[F::Acc; LANES]>().read() };
+        self.put(cx, 0, tree(&mut all, F::join))
     }
 
-    fn chains(&self, cx: &Context<'_>, unfit: &Lowest) {
-        let blocks = self.inner.div_ceil(COLS);
+    fn lanes(&self, cx: &Context<'_>, part: Part) -> Result<()> {
+        let run = row_shell::<F>(self.isa);
+        let x = self.x.ptr::<F::In>(cx).cast_const();
+        for at in part.share(self.outputs()) {
+            let first = at / self.inner * self.len * self.inner + at % self.inner;
+            // SAFETY: the in has `[outer, len, inner]` elements and `at` is one of `[outer, inner]`.
+            let acc = unsafe { run(x.add(first), self.len, self.inner) };
+            self.put(cx, at, acc)?;
+        }
+        Ok(())
+    }
+
+    /// The slices and columns of a part.
+    fn reach(&self, part: Part) -> (Range<usize>, Range<usize>) {
+        if self.outer > 1 {
+            (part.share(self.outer), 0..self.inner)
+        } else {
+            (0..self.outer, part.blocks(self.inner, BLOCK))
+        }
+    }
+
+    fn chains(&self, cx: &Context<'_>, part: Part) -> Result<()> {
         let run = chains_shell::<F>(self.isa);
-        let parts = cx.parts(self.outer * self.len * self.inner, GRAIN).min(self.outer * blocks);
-        let x = Shared(self.x.ptr::<F::In>(cx).cast_const());
-        cx.pool.run(parts, &|part| {
-            for at in share(self.outer * blocks, part, parts) {
-                let (row, col) = (at / blocks, at % blocks * COLS);
-                let cols = COLS.min(self.inner - col);
+        let x = self.x.ptr::<F::In>(cx).cast_const();
+        let (slices, columns) = self.reach(part);
+        for slice in slices {
+            for col in columns.clone().step_by(COLS) {
+                let cols = COLS.min(columns.end - col);
                 let mut total = [F::INIT; COLS];
-                // SAFETY: columns `col..col + cols` of slice `row` of the in.
+                // SAFETY: columns `col..col + cols` of a slice of the in.
                 unsafe {
-                    run(
-                        x.get().add(row * self.len * self.inner + col),
-                        self.len,
-                        self.inner,
-                        cols,
-                        &mut total,
-                    );
+                    let x = x.add(slice * self.len * self.inner + col);
+                    run(x, self.len, self.inner, cols, &mut total);
                 };
                 for (c, &acc) in total[..cols].iter().enumerate() {
-                    self.put(cx, row * self.inner + col + c, acc, unfit);
+                    self.put(cx, slice * self.inner + col + c, acc)?;
                 }
             }
-        });
-    }
-}
-
-/// A pointer that the parts of a region read through.
-#[derive(Clone, Copy)]
-pub(crate) struct Shared<T>(pub *const T);
-
-// SAFETY: an address; what is read through it is not written during the region.
-unsafe impl<T> Sync for Shared<T> {}
-
-impl<T> Shared<T> {
-    #[inline(always)]
-    pub fn get(&self) -> *const T {
-        self.0
+        }
+        Ok(())
     }
 }
 
 impl<F: Fold> Task for Reduce<F> {
-    fn run(&self, cx: &Context<'_>) -> Result<()> {
-        let unfit = Lowest::new();
-        match self.cut {
-            Cut::Lanes => self.lanes(cx, &unfit),
-            Cut::Chain => self.chains(cx, &unfit),
+    fn phases(&self) -> usize {
+        if self.is_long() { 2 } else { 1 }
+    }
+
+    fn cuts(&self, phase: usize) -> SmallVec<[usize; 3]> {
+        let pieces = match self.cut {
+            Cut::Lanes if self.is_long() => [4, 1][phase],
+            Cut::Lanes => self.outputs(),
+            Cut::Chain if self.outer > 1 => self.outer,
+            Cut::Chain => self.inner.div_ceil(BLOCK),
+        };
+        SmallVec::from_slice(&[pieces])
+    }
+
+    fn cost(&self, phase: usize) -> f64 {
+        let elements = self.outputs() * self.len;
+        if phase == 1 { 20.0 } else { 20.0 + 0.06 * elements as f64 }
+    }
+
+    fn scratch(&self) -> usize {
+        if self.is_long() { LANES * size_of::<F::Acc>() } else { 0 }
+    }
+
+    fn touches(&self, _: usize, part: Part) -> Option<Vec<Touch>> {
+        if self.cut == Cut::Lanes && (self.is_long() || (self.inner > 1 && part.of > 1)) {
+            return None;
         }
-        match unfit.get() {
-            None => Ok(()),
-            Some(at) => Err(Error::Value(format!(
-                "the result at position {} does not fit in i32; expected -2147483648 to 2147483647. \
-                 Hint: cast to f32 or f64 first",
-                position(&[self.outer, 1, self.inner], at)
-            ))),
+        let (slices, columns) =
+            if self.cut == Cut::Lanes { (part.share(self.outer), 0..self.inner) } else { self.reach(part) };
+        let slice = |stride: usize| Axis { range: slices.clone(), size: self.outer, stride: stride as isize };
+        let column = || Axis { range: columns.clone(), size: self.inner, stride: 1 };
+        let x = [slice(self.len * self.inner), Axis::whole(self.len, self.inner as isize), column()];
+        let out = [slice(self.inner), column()];
+        Some(vec![
+            Touch::block(&self.x, size_of::<F::In>(), false, &x),
+            Touch::block(&self.out, size_of::<F::Out>(), true, &out),
+        ])
+    }
+
+    fn fallible(&self) -> bool {
+        F::FALLIBLE
+    }
+
+    fn run(&self, cx: &Context<'_>, phase: usize, part: Part) -> Result<()> {
+        match self.cut {
+            Cut::Lanes if self.is_long() => self.long(cx, phase, part),
+            Cut::Lanes => self.lanes(cx, part),
+            Cut::Chain => self.chains(cx, part),
         }
     }
 }

@@ -10,15 +10,13 @@ use neuroxide_core::dtype::DType;
 use neuroxide_core::error::Result;
 use neuroxide_core::op::Composite;
 use neuroxide_core::ops::table::{UnaryFn, unary};
+use smallvec::SmallVec;
 
 use crate::element::Float;
 use crate::executable::{Context, Place, Site, Task};
 use crate::isa::{Isa, shells};
-use crate::pool::share;
-use crate::reduce::{LANES, Shared, tree};
-
-/// Elements that a thread is woken for.
-const GRAIN: usize = 4 << 10;
+use crate::reduce::{LANES, tree};
+use crate::schedule::{Axis, Part, Touch};
 
 /// Element types of a softmax.
 trait Real: Float + Sub<Output = Self> + Div<Output = Self> {
@@ -135,23 +133,30 @@ fn task<T: Real>(site: &Site<'_>, log: bool) -> Result<Box<dyn Task>> {
 }
 
 impl<T: Real> Task for Softmax<T> {
-    fn run(&self, cx: &Context<'_>) -> Result<()> {
+    fn cuts(&self, _: usize) -> SmallVec<[usize; 3]> {
+        SmallVec::from_slice(&[self.rows])
+    }
+
+    fn cost(&self, _: usize) -> f64 {
+        (self.rows * (self.len + 64)) as f64 * 0.9
+    }
+
+    fn touches(&self, _: usize, part: Part) -> Option<Vec<Touch>> {
+        let axes = [
+            Axis { range: part.share(self.rows), size: self.rows, stride: self.len as isize },
+            Axis::whole(self.len, 1),
+        ];
+        let size = size_of::<T>();
+        Some(vec![Touch::block(&self.x, size, false, &axes), Touch::block(&self.out, size, true, &axes)])
+    }
+
+    fn run(&self, cx: &Context<'_>, _: usize, part: Part) -> Result<()> {
         let run = row_shell::<T>(self.isa);
-        let parts = cx.parts(self.rows * self.len, GRAIN).min(self.rows);
-        let x = Shared(self.x.ptr::<T>(cx).cast_const());
-        cx.pool.run(parts, &|part| {
-            for row in share(self.rows, part, parts) {
-                // SAFETY: row `row` of both operands, which the plan keeps apart.
-                unsafe {
-                    run(
-                        x.get().add(row * self.len),
-                        self.out.ptr::<T>(cx).add(row * self.len),
-                        self.len,
-                        self.log,
-                    );
-                }
-            }
-        });
+        let (x, out) = (self.x.ptr::<T>(cx), self.out.ptr::<T>(cx));
+        for row in part.share(self.rows) {
+            // SAFETY: row `row` of both operands, which the plan keeps apart.
+            unsafe { run(x.add(row * self.len), out.add(row * self.len), self.len, self.log) };
+        }
         Ok(())
     }
 }

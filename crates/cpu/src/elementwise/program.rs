@@ -2,9 +2,10 @@
 
 use neuroxide_core::dtype::DType;
 use neuroxide_core::error::Result;
+use neuroxide_core::ops::table::UnaryOp;
 use neuroxide_core::plan::{Expr, Instr};
 
-use super::Port;
+use super::formula::Shape;
 use super::rows::{self, Row1, Row2, Row3, Splat};
 use crate::executable::Site;
 
@@ -12,9 +13,12 @@ use crate::executable::Site;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Loc {
     Register(u16),
-    /// The memory of a contiguous in.
-    In(u16),
-    /// The memory of a contiguous out, or the register where the out is staged.
+    /// The memory of a dense in, or the register that it is gathered into.
+    In {
+        input: u16,
+        register: u16,
+    },
+    /// The memory of a dense out, or the register where the out is staged.
     Out {
         out: u16,
         register: u16,
@@ -23,9 +27,6 @@ pub(super) enum Loc {
 
 /// One loop over a tile.
 pub(super) enum Code {
-    Splat { row: Splat, scalar: u32, to: Loc },
-    Repeat { input: u16, to: Loc },
-    Gather { input: u16, to: Loc },
     Iota { inner: usize, size: usize, to: Loc },
     One { row: Row1, a: Loc, to: Loc },
     Two { row: Row2, a: Loc, b: Loc, to: Loc },
@@ -33,14 +34,16 @@ pub(super) enum Code {
 }
 
 pub(super) struct Program {
-    /// Run once a share: values that are the same in every tile.
-    pub prologue: Vec<Code>,
+    /// Registers that hold a scalar in every tile.
+    pub splats: Vec<(Splat, u32, u16)>,
+    /// The register of each in that is read.
+    pub loads: Vec<Option<u16>>,
     pub codes: Vec<Code>,
     pub outs: Vec<Loc>,
     pub registers: usize,
     /// Bytes of the widest value.
     pub widest: usize,
-    /// Loops that compute, at least one.
+    /// Loops that compute, at least one; a function of many instructions counts as several.
     pub cost: usize,
 }
 
@@ -51,7 +54,7 @@ struct Value {
     loc: Loc,
     /// The instruction (or, past the last, the out) that reads it last.
     last_use: usize,
-    /// Made in the prologue: it stays for all tiles.
+    /// A scalar or an in: its register stays for all tiles.
     lasting: bool,
 }
 
@@ -72,20 +75,13 @@ impl Registers {
 }
 
 impl Program {
-    /// Compiles an expression over ports that are walked in the axis order `order`.
-    pub fn compile(
-        site: &Site<'_>,
-        expr: &Expr,
-        ins: &[Port],
-        outs: &[Port],
-        order: &[usize],
-        scalars: usize,
-    ) -> Result<Self> {
-        let step = site.step;
+    /// Compiles an expression over operands of the given types.
+    pub fn compile(site: &Site<'_>, expr: &Expr, shape: &Shape<'_>) -> Result<Self> {
         let last_uses = last_uses(site, expr)?;
-        site.check(expr.outs.len() == outs.len(), "the expression has another number of outs")?;
+        site.check(expr.outs.len() == shape.outs.len(), "the expression has another number of outs")?;
         let mut program = Self {
-            prologue: Vec::new(),
+            splats: Vec::new(),
+            loads: vec![None; shape.ins.len()],
             codes: Vec::new(),
             outs: Vec::new(),
             registers: 0,
@@ -94,30 +90,22 @@ impl Program {
         };
         let mut registers = Registers::default();
         let mut values: Vec<Value> = Vec::with_capacity(expr.instrs.len());
-        // Values made once must not share registers with values of a tile, so they come first.
+        // What lasts must not share registers with values of a tile, so it comes first.
         for (at, instr) in expr.instrs.iter().enumerate() {
             let (dtype, loc, lasting) = match *instr {
                 Instr::Scalar { index, dtype } => {
-                    site.check((index as usize) < scalars, "a scalar is out of range")?;
-                    let to = Loc::Register(registers.take());
-                    program.prologue.push(Code::Splat { row: rows::splat(dtype), scalar: index, to });
-                    (dtype, to, true)
+                    site.check((index as usize) < shape.scalars, "a scalar is out of range")?;
+                    let register = registers.take();
+                    program.splats.push((rows::splat(dtype), index, register));
+                    (dtype, Loc::Register(register), true)
                 }
                 Instr::Load { input, dtype } => {
-                    let port = ins.get(input as usize).ok_or_else(|| site.fault("a load is out of range"))?;
-                    site.check(
-                        step.ins[input as usize].dtype == dtype,
-                        "a load has another type than its in",
-                    )?;
-                    match &port.nest {
-                        None => (dtype, Loc::In(input), true),
-                        Some(nest) if nest.is_single() => {
-                            let to = Loc::Register(registers.take());
-                            program.prologue.push(Code::Repeat { input, to });
-                            (dtype, to, true)
-                        }
-                        Some(_) => (dtype, Loc::In(input), false),
-                    }
+                    let of =
+                        shape.ins.get(input as usize).ok_or_else(|| site.fault("a load is out of range"))?;
+                    site.check(*of == dtype, "a load has another type than its in")?;
+                    let load = &mut program.loads[input as usize];
+                    let register = *load.get_or_insert_with(|| registers.take());
+                    (dtype, Loc::In { input, register }, true)
                 }
                 _ => (DType::Bool, Loc::Register(0), false),
             };
@@ -125,7 +113,7 @@ impl Program {
         }
         for (at, instr) in expr.instrs.iter().enumerate() {
             if !values[at].lasting {
-                program.lower(site, expr, at, instr, &mut values, &mut registers, outs, order)?;
+                program.lower(site, expr, at, instr, &mut values, &mut registers, shape)?;
             }
             program.widest = program.widest.max(values[at].dtype.size());
             for &value in operands(instr).iter().flatten().chain([&(at as u16)]) {
@@ -141,7 +129,7 @@ impl Program {
         }
         for (j, &value) in expr.outs.iter().enumerate() {
             let value = values[value as usize];
-            site.check(value.dtype == step.outs[j].dtype, "an out has another type than its value")?;
+            site.check(value.dtype == shape.outs[j], "an out has another type than its value")?;
             program.outs.push(value.loc);
         }
         program.registers = registers.count as usize;
@@ -149,13 +137,12 @@ impl Program {
         Ok(program)
     }
 
-    /// Whether no tile register is read or written while no out is staged.
+    /// Whether no tile register is read or written where all operands are dense.
     pub fn is_flat(&self) -> bool {
         let flat = |loc: &Loc| !matches!(loc, Loc::Register(_));
-        self.prologue.is_empty()
+        self.splats.is_empty()
             && self.outs.iter().all(flat)
             && self.codes.iter().all(|code| match code {
-                Code::Splat { .. } | Code::Repeat { .. } | Code::Gather { .. } => false,
                 Code::Iota { to, .. } => flat(to),
                 Code::One { a, to, .. } => flat(a) && flat(to),
                 Code::Two { a, b, to, .. } => flat(a) && flat(b) && flat(to),
@@ -171,14 +158,12 @@ impl Program {
         instr: &Instr,
         values: &mut [Value],
         registers: &mut Registers,
-        outs: &[Port],
-        order: &[usize],
+        shape: &Shape<'_>,
     ) -> Result<()> {
-        // A result goes straight to the first contiguous out that it is stored to.
+        // A result goes straight to the first out that it is stored to.
         let register = registers.take();
-        let out =
-            expr.outs.iter().enumerate().find(|&(j, &value)| value as usize == at && outs[j].nest.is_none());
-        let to = out.map_or(Loc::Register(register), |(j, _)| Loc::Out { out: j as u16, register });
+        let out = expr.outs.iter().position(|&value| value as usize == at);
+        let to = out.map_or(Loc::Register(register), |j| Loc::Out { out: j as u16, register });
         let typed = |value: u16, dtype: DType| -> Result<Loc> {
             let found = values[value as usize];
             site.check(found.dtype == dtype, "an instruction has another type than its operand")?;
@@ -186,23 +171,18 @@ impl Program {
         };
         let missing = || site.fault("the table has no function for this element type");
         let (code, result) = match *instr {
-            Instr::Load { input, dtype } => {
-                // Only a strided in comes here; it is gathered where it is loaded.
-                let to = Loc::Register(register);
-                self.codes.push(Code::Gather { input, to });
-                values[at] = Value { dtype, loc: to, ..values[at] };
-                return Ok(());
+            Instr::Load { .. } | Instr::Scalar { .. } => {
+                return Err(site.fault("scalars and loads last"));
             }
-            Instr::Scalar { .. } => return Err(site.fault("scalars are made in the prologue")),
             Instr::Iota { axis } => {
-                let shape = &site.step.outs[0].view.shape;
-                site.check((axis as usize) < shape.len(), "an axis is out of range")?;
-                let inner =
-                    order.iter().rev().take_while(|&&a| a != axis as usize).map(|&a| shape[a]).product();
-                (Code::Iota { inner, size: shape[axis as usize], to }, DType::I32)
+                site.check((axis as usize) < shape.dims.len(), "an axis is out of range")?;
+                let later = shape.order.iter().rev().take_while(|&&a| a != axis as usize);
+                let inner = later.map(|&a| shape.dims[a]).product();
+                (Code::Iota { inner, size: shape.dims[axis as usize], to }, DType::I32)
             }
             Instr::Unary { op, dtype, a } => {
                 let (row, result) = rows::unary(op, dtype, site.isa).ok_or_else(missing)?;
+                self.cost += if is_cheap(op) { 0 } else { 9 };
                 (Code::One { row, a: typed(a, dtype)?, to }, result)
             }
             Instr::Binary { op, dtype, a, b } => {
@@ -222,6 +202,12 @@ impl Program {
         values[at] = Value { dtype: result, loc: to, ..values[at] };
         Ok(())
     }
+}
+
+/// Whether a function is one instruction or two.
+fn is_cheap(op: UnaryOp) -> bool {
+    use UnaryOp::{Atan, Cos, Erf, Exp, Expm1, Log, Log1p, Log2, Sigmoid, Sin, Tan, Tanh};
+    !matches!(op, Exp | Expm1 | Log | Log1p | Log2 | Sin | Cos | Tan | Atan | Tanh | Sigmoid | Erf)
 }
 
 fn operands(instr: &Instr) -> [Option<u16>; 3] {

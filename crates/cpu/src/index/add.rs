@@ -4,12 +4,12 @@ use neuroxide_core::dtype::DType;
 use neuroxide_core::error::Result;
 use neuroxide_core::ops::table::{BinaryFn, binary};
 use neuroxide_core::shape::{Dims, Strides, row_major};
+use smallvec::SmallVec;
 
-use super::{GRAIN, Index, base_of, split};
+use super::{CHECK_BLOCK, Index, base_of, split};
 use crate::element::Element;
 use crate::executable::{Context, Place, Site, Task};
-use crate::pool::share;
-use crate::reduce::Shared;
+use crate::schedule::Part;
 
 /// Evaluates an expression with `T` bound to an element type that can be summed.
 macro_rules! with_summable {
@@ -80,12 +80,32 @@ impl<T: Element> Task for ScatterAdd<T>
 where
     binary::Add: BinaryFn<T, Out = T>,
 {
-    fn run(&self, cx: &Context<'_>) -> Result<()> {
-        self.index.check(cx)?;
+    /// All indices are checked before anything is written.
+    fn phases(&self) -> usize {
+        2
+    }
+
+    fn cuts(&self, phase: usize) -> SmallVec<[usize; 3]> {
+        // Slices before the axis lie apart in the out, so they may be dealt out; within one the order counts.
+        let outer = split(&self.index.shape, self.axis)[0];
+        SmallVec::from_slice(&[if phase == 0 { self.index.numel.div_ceil(CHECK_BLOCK) } else { outer }])
+    }
+
+    fn cost(&self, phase: usize) -> f64 {
+        10.0 + self.index.numel as f64 * if phase == 0 { 0.1 } else { 1.5 }
+    }
+
+    fn fallible(&self) -> bool {
+        true
+    }
+
+    fn run(&self, cx: &Context<'_>, phase: usize, part: Part) -> Result<()> {
+        if phase == 0 {
+            return self.index.check(cx, part.blocks(self.index.numel, CHECK_BLOCK));
+        }
         if self.index.numel == 0 {
             return Ok(());
         }
-        // Slices before the axis lie apart in the out, so they may be dealt out; within one the order counts.
         let outer = split(&self.index.shape, self.axis)[0];
         let slice = self.index.numel / outer;
         let last = self.index.shape.len() - 1;
@@ -93,23 +113,20 @@ where
         let step = if last == self.axis { 0 } else { self.strides[last] as usize };
         let along = self.strides[self.axis] as usize;
         let index = self.index.ptr(cx);
-        let parts = cx.parts(self.index.numel, GRAIN).min(outer);
-        cx.pool.run(parts, &|part| {
-            let (source, out) = (self.source.ptr::<T>(cx), self.out.ptr::<T>(cx));
-            let range = share(outer, part, parts);
-            for row in range.start * slice / len..range.end * slice / len {
-                let start = row * len;
-                let base = base_of(&self.index.shape, &self.strides, self.axis, start);
-                for j in 0..len {
-                    // SAFETY: the index was checked to be below the axis' size, the other coordinates lie in the out.
-                    unsafe {
-                        let at = *index.get().add(start + j) as usize;
-                        let place = out.add(base + at * along + j * step);
-                        T::write(place, plus(T::read(place), T::read(source.add(start + j))));
-                    }
+        let (source, out) = (self.source.ptr::<T>(cx), self.out.ptr::<T>(cx));
+        let range = part.share(outer);
+        for row in range.start * slice / len..range.end * slice / len {
+            let start = row * len;
+            let base = base_of(&self.index.shape, &self.strides, self.axis, start);
+            for j in 0..len {
+                // SAFETY: the index was checked to be below the axis' size, the other coordinates lie in the out.
+                unsafe {
+                    let at = *index.add(start + j) as usize;
+                    let place = out.add(base + at * along + j * step);
+                    T::write(place, plus(T::read(place), T::read(source.add(start + j))));
                 }
             }
-        });
+        }
         Ok(())
     }
 }
@@ -154,12 +171,12 @@ where
     ///
     /// # Safety
     /// Indices have been checked; row and columns are those of the out.
-    unsafe fn block(&self, cx: &Context<'_>, index: Shared<i32>, row: usize, cols: std::ops::Range<usize>) {
+    unsafe fn block(&self, cx: &Context<'_>, index: *const i32, row: usize, cols: std::ops::Range<usize>) {
         let (source, out) = (self.source.ptr::<T>(cx), self.out.ptr::<T>(cx));
         for i in 0..self.index.numel {
             // SAFETY: the contract of this function.
             unsafe {
-                let at = *index.get().add(i) as usize;
+                let at = *index.add(i) as usize;
                 let from = source.add((row * self.index.numel + i) * self.inner);
                 let to = out.add((row * self.index.size + at) * self.inner);
                 for c in cols.clone() {
@@ -174,18 +191,28 @@ impl<T: Element> Task for IndexAdd<T>
 where
     binary::Add: BinaryFn<T, Out = T>,
 {
-    fn run(&self, cx: &Context<'_>) -> Result<()> {
-        self.index.check(cx)?;
+    fn cuts(&self, _: usize) -> SmallVec<[usize; 3]> {
+        SmallVec::from_slice(&[self.outer * self.inner.div_ceil(COLS)])
+    }
+
+    fn cost(&self, _: usize) -> f64 {
+        10.0 + 0.2 * (self.outer * self.index.numel * self.inner) as f64
+    }
+
+    fn fallible(&self) -> bool {
+        true
+    }
+
+    fn run(&self, cx: &Context<'_>, _: usize, part: Part) -> Result<()> {
+        // Every part looks at all indices, few beside the elements, so that none writes before a bad one is met.
+        self.index.check(cx, 0..self.index.numel)?;
         let index = self.index.ptr(cx);
         let blocks = self.inner.div_ceil(COLS);
-        let parts = cx.parts(self.outer * self.index.numel * self.inner, GRAIN).min(self.outer * blocks);
-        cx.pool.run(parts, &|part| {
-            for at in share(self.outer * blocks, part, parts) {
-                let col = at % blocks * COLS;
-                // SAFETY: indices were checked above.
-                unsafe { self.block(cx, index, at / blocks, col..(col + COLS).min(self.inner)) }
-            }
-        });
+        for at in part.share(self.outer * blocks) {
+            let col = at % blocks * COLS;
+            // SAFETY: indices were checked above.
+            unsafe { self.block(cx, index, at / blocks, col..(col + COLS).min(self.inner)) }
+        }
         Ok(())
     }
 }

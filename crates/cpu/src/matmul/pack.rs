@@ -1,21 +1,15 @@
 //! Products whose vector operand is brought into panels first: k rows of one tile's width each.
 
-use neuroxide_core::error::Result;
 use neuroxide_core::plan::SUM_CHUNK;
 
 use super::{Chunk, MatMul, Real};
 use crate::executable::Context;
 use crate::isa::shells;
-use crate::memory::Block;
-use crate::pool::share;
-use crate::reduce::Shared;
 
 /// Bytes of panels packed at a time: they stay in second-level cache of the cores that use them.
 const ROOM: usize = 2 << 20;
 /// Rows transposed at a time.
 const BAND: usize = 64;
-/// Elements that a thread is woken for.
-const GRAIN: usize = 8 << 10;
 
 /// Packs a panel: `cols` columns of `k` rows into rows of `width`, the rest zeros.
 ///
@@ -61,13 +55,22 @@ shells! {
 }
 
 impl<T: Real> MatMul<T> {
+    /// Panels packed at a time.
+    fn group(&self) -> usize {
+        let (panels, _) = self.grid();
+        (ROOM / (SUM_CHUNK.min(self.k) * self.tiles.width * size_of::<T>())).clamp(1, panels)
+    }
+
+    /// Bytes of the panels packed at a time.
+    pub(super) fn room(&self) -> usize {
+        self.group() * SUM_CHUNK.min(self.k) * self.tiles.width * size_of::<T>()
+    }
+
     /// Packs groups of panels and runs their tiles, chunk of k by chunk of k.
-    pub(super) fn run_packed(&self, cx: &Context<'_>) -> Result<()> {
+    pub(super) fn run_packed(&self, cx: &Context<'_>) {
         let (width, (panels, blocks)) = (self.tiles.width, self.grid());
-        let deepest = SUM_CHUNK.min(self.k);
-        let group = (ROOM / (deepest * width * size_of::<T>())).clamp(1, panels);
-        let room = Block::take(group * deepest * width * size_of::<T>())?;
-        let to = Shared(room.ptr().cast_const().cast::<T>());
+        let group = self.group();
+        let to = cx.scratch.ptr.cast::<T>();
         let pack = pack_shell::<T>(self.isa);
         // Matrices that share b share its panels.
         let batches = if self.b.batch == 0 { 1 } else { self.batch };
@@ -76,38 +79,27 @@ impl<T: Real> MatMul<T> {
                 let k = SUM_CHUNK.min(self.k - start);
                 for first in (0..panels).step_by(group) {
                     let count = group.min(panels - first);
-                    let parts = cx.parts(count * k * width, GRAIN).min(count);
-                    cx.pool.run(parts, &|part| {
-                        for panel in share(count, part, parts) {
-                            let col = (first + panel) * width;
-                            let offset = outer as isize * self.b.batch
-                                + start as isize * self.b.row
-                                + col as isize * self.b.col;
-                            let b = self.b.place.ptr::<T>(cx).wrapping_offset(offset);
-                            let cols = width.min(self.n - col);
-                            // SAFETY: rows `start..start + k` and columns `col..col + cols` of b; the room has
-                            // `group` panels, each belongs to one part.
-                            unsafe {
-                                let to = to.get().cast_mut().add(panel * k * width);
-                                pack(b, self.b.row, self.b.col, k, cols, width, to);
-                            }
-                        }
-                    });
-                    let chunk = Chunk { of: self, cx, start, k, first_panel: first, panels: Some(to) };
+                    for panel in 0..count {
+                        let col = (first + panel) * width;
+                        let offset = outer as isize * self.b.batch
+                            + start as isize * self.b.row
+                            + col as isize * self.b.col;
+                        let b = self.b.place.ptr::<T>(cx).wrapping_offset(offset);
+                        let cols = width.min(self.n - col);
+                        // SAFETY: rows `start..start + k` and columns `col..col + cols` of b; the room has
+                        // `group` panels.
+                        unsafe { pack(b, self.b.row, self.b.col, k, cols, width, to.add(panel * k * width)) };
+                    }
+                    let panels = Some(to.cast_const());
+                    let chunk = Chunk { of: self, cx, start, k, first_panel: first, panels };
                     let inner = if self.b.batch == 0 { self.batch } else { 1 };
-                    let tiles = inner * count * blocks;
-                    let parts = self.parts(cx, tiles, k);
-                    cx.pool.run(parts, &|part| {
-                        for at in share(tiles, part, parts) {
-                            let (batch, panel) = (at / blocks / count, at / blocks % count);
-                            // SAFETY: a tile of the grid, which belongs to one part.
-                            unsafe { chunk.tile(outer + batch, first + panel, at % blocks) };
-                        }
-                    });
+                    for at in 0..inner * count * blocks {
+                        let (batch, panel) = (at / blocks / count, at / blocks % count);
+                        // SAFETY: a tile of the grid.
+                        unsafe { chunk.tile(outer + batch, first + panel, at % blocks) };
+                    }
                 }
             }
         }
-        room.give();
-        Ok(())
     }
 }

@@ -13,6 +13,8 @@ pub(super) trait Fold: 'static {
     const INIT: Self::Acc;
     /// Whether a reduction of no elements has a value.
     const EMPTY: bool = true;
+    /// Whether a result may not fit the out.
+    const FALLIBLE: bool = false;
 
     fn step(acc: Self::Acc, x: Self::In) -> Self::Acc;
     fn join(a: Self::Acc, b: Self::Acc) -> Self::Acc;
@@ -98,6 +100,7 @@ arithmetic!(Sum, Add, add, T::ZERO);
 arithmetic!(Prod, Mul, mul, T::ONE);
 
 impl<T: Element + Into<i64>> Fold for IntSum<T> {
+    const FALLIBLE: bool = true;
     type In = T;
     type Out = i32;
     type Acc = i64;
@@ -119,6 +122,7 @@ impl<T: Element + Into<i64>> Fold for IntSum<T> {
 }
 
 impl<T: Element + Into<i64>> Fold for IntProd<T> {
+    const FALLIBLE: bool = true;
     type In = T;
     type Out = i32;
     type Acc = i64;
