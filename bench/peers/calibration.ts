@@ -1,6 +1,5 @@
 // What the machine can do at the time of the comparison, and what that allows a step.
 import { execFile } from 'node:child_process'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { median } from '../timing.js'
@@ -27,12 +26,15 @@ export async function calibrator(
   processors: Processors,
   threads: number,
 ): Promise<() => Promise<Calibration>> {
-  const build = ['build', '--release', '--package', 'neuroxide-cpu', '--example', 'calibrate']
+  const build = ['build', '--release', '--package', 'xtask']
   const flags = ['--message-format', 'json-render-diagnostics']
   const { stdout } = await execute('cargo', [...build, ...flags], { cwd: root, maxBuffer: 1 << 26 })
   const program = /"executable":"((?:[^"\\]|\\.)+)"/.exec(stdout)?.[1]
-  if (program === undefined) throw new Error(`cargo made no program of ${join('crates', 'cpu', 'examples')}`)
-  const [first, ...args] = processors.bound([JSON.parse(`"${program}"`) as string, `${threads}`], threads)
+  if (program === undefined) throw new Error('cargo made no program of crates/xtask')
+  const [first, ...args] = processors.bound(
+    [JSON.parse(`"${program}"`) as string, 'calibrate', `${threads}`],
+    threads,
+  )
   return async () => JSON.parse((await execute(first!, args)).stdout) as Calibration
 }
 

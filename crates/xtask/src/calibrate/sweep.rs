@@ -1,10 +1,8 @@
 //! Loops over arrays: what an update by Adam costs at the least, and how fast arrays are read and written.
 
-use std::sync::Barrier;
-use std::thread;
 use std::time::Instant;
 
-use neuroxide_cpu::Isa;
+use super::{Isa, fastest, together};
 
 /// Weights and biases of layers 784-128-10.
 pub const PARAMETERS: usize = 101_770;
@@ -23,7 +21,7 @@ const TRIAD_BYTES: usize = 1 << 28;
 /// Seconds of one update of [`PARAMETERS`] numbers, shared among threads that each keep theirs in the caches.
 pub fn adam(isa: Isa, threads: usize) -> f64 {
     let share = PARAMETERS.div_ceil(threads);
-    let fastest = (0..TRIES).map(|_| {
+    let seconds = fastest(TRIES, || {
         together(threads, |ready| {
             let mut state = Moments::new(share);
             // Once before the start, so that the arrays are where they stay.
@@ -34,13 +32,13 @@ pub fn adam(isa: Isa, threads: usize) -> f64 {
             (start, Instant::now(), state.weight[share / 2])
         })
     });
-    fastest.fold(f64::INFINITY, f64::min) / SWEEPS as f64
+    seconds / SWEEPS as f64
 }
 
-/// Bytes a second of `a = b + s·c` on all threads, two arrays read and one written, `count` elements each.
+/// Bytes a second of `a = b + 3·c` on all threads, two arrays read and one written, `count` elements each.
 pub fn triad(isa: Isa, threads: usize, count: usize) -> f64 {
     let rounds = (TRIAD_BYTES / (12 * count)).max(1);
-    let fastest = (0..TRIES.min(4)).map(|_| {
+    let seconds = fastest(TRIES / 3, || {
         together(threads, |ready| {
             let (mut a, b, c) = (vec![1.0; count], vec![2.0; count], vec![3.0; count]);
             multiply_add(isa, &mut a, &b, &c, 1);
@@ -50,26 +48,15 @@ pub fn triad(isa: Isa, threads: usize, count: usize) -> f64 {
             (start, Instant::now(), a[count / 2])
         })
     });
-    (12 * count * rounds * threads) as f64 / fastest.fold(f64::INFINITY, f64::min)
+    (12 * count * rounds * threads) as f64 / seconds
 }
 
-/// Seconds from when the first of the threads begins until the last one is done.
-fn together(threads: usize, timed: impl Fn(&Barrier) -> (Instant, Instant, f32) + Sync) -> f64 {
-    let ready = Barrier::new(threads);
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| timed(&ready))).collect();
-        let times: Vec<_> = workers
-            .into_iter()
-            .map(|worker| {
-                let (start, end, value) = worker.join().expect("a worker computes and never panics");
-                std::hint::black_box(value);
-                (start, end)
-            })
-            .collect();
-        let first = times.iter().map(|&(start, _)| start).min();
-        let last = times.iter().map(|&(_, end)| end).max();
-        first.zip(last).map_or(f64::INFINITY, |(first, last)| (last - first).as_secs_f64())
-    })
+/// A weight after some updates, for the tests.
+#[cfg(test)]
+pub fn updated(isa: Isa, sweeps: usize) -> f32 {
+    let mut state = Moments::new(100);
+    state.update(isa, sweeps);
+    state.weight[7]
 }
 
 struct Moments {
