@@ -98,6 +98,7 @@ export {
   Model,
   type CompileOptions,
   type Curves,
+  type BatchCallback,
   type EpochCallback,
   type EpochLogs,
   type EvaluateOptions,

@@ -30,6 +30,12 @@ export type EpochLogs = Readonly<Record<string, number>>
 /** Called after each epoch; returning (or resolving to) false ends the training. */
 export type EpochCallback = (epoch: number, logs: EpochLogs) => unknown
 
+/**
+ * Called after each batch of the training with its place in the epoch and the means of the epoch so far. Returning false
+ * ends the training after the step that is running; nothing is awaited.
+ */
+export type BatchCallback = (batch: number, logs: EpochLogs) => unknown
+
 export interface FitOptions {
   /** How often all samples are visited; `1` by default. */
   readonly epochs?: number | undefined
@@ -51,6 +57,11 @@ export interface FitOptions {
   readonly seed?: number | undefined
   /** One function or several. */
   readonly onEpochEnd?: EpochCallback | readonly EpochCallback[] | undefined
+  /**
+   * One function or several. Samples in memory are trained on beside JavaScript, which hears of batches in order but up
+   * to a few hundred of them late; a slow callback holds the training up.
+   */
+  readonly onBatchEnd?: BatchCallback | readonly BatchCallback[] | undefined
   /** Where progress goes; `process.stderr` by default. */
   readonly progressStream?: ProgressStream | undefined
 }
@@ -66,6 +77,7 @@ const known = [
   'initialEpoch',
   'seed',
   'onEpochEnd',
+  'onBatchEnd',
   'progressStream',
 ]
 
@@ -80,6 +92,7 @@ interface Training {
   readonly bar: ProgressBar
   readonly history: HistoryRecorder
   readonly callbacks: readonly EpochCallback[]
+  readonly batchCallbacks: readonly BatchCallback[]
 }
 
 /** Trains a compiled model. */
@@ -90,7 +103,7 @@ export async function fitModel(
   options: FitOptions,
 ): Promise<History> {
   requireOptions('fit', options, known)
-  const { signal, onEpochEnd = [] } = options
+  const { signal, onEpochEnd = [], onBatchEnd = [] } = options
   requireSignal('fit', signal)
   signal?.throwIfAborted()
   const [train, validation] = sources(samples, options, labelType(compiled))
@@ -98,7 +111,9 @@ export async function fitModel(
   const { verbose = 1, progressStream } = options
   requireShown(verbose, progressStream)
   const callbacks = typeof onEpochEnd === 'function' ? [onEpochEnd] : onEpochEnd
-  requireCallbacks(callbacks)
+  requireCallbacks('onEpochEnd', callbacks)
+  const batchCallbacks = typeof onBatchEnd === 'function' ? [onBatchEnd] : onBatchEnd
+  requireCallbacks('onBatchEnd', batchCallbacks)
   const training: Training = {
     model,
     compiled,
@@ -109,6 +124,7 @@ export async function fitModel(
     bar: new ProgressBar({ verbose, ...(progressStream === undefined ? {} : { stream: progressStream }) }),
     history: new HistoryRecorder(names),
     callbacks,
+    batchCallbacks,
   }
   // What a loop of the user's own left in the gradients would be added to those of the first step.
   compiled.optimizer.zeroGrad()
@@ -132,10 +148,10 @@ function requireShown(verbose: unknown, stream: unknown): void {
     throw new ValueError(`fit: ${shown(stream)} as progressStream; expected an object with write(text).`)
 }
 
-function requireCallbacks(callbacks: unknown): void {
+function requireCallbacks(name: string, callbacks: unknown): void {
   if (!Array.isArray(callbacks) || !callbacks.every((callback) => typeof callback === 'function'))
     throw new ValueError(
-      `fit: ${shown(callbacks)} as onEpochEnd; expected a function or an array of functions.`,
+      `fit: ${shown(callbacks)} as ${name}; expected a function or an array of functions.`,
     )
 }
 
@@ -201,6 +217,14 @@ async function epochEnded(
   return stop
 }
 
+/** Calls the callbacks after a batch; says whether one of them ends the training. */
+function batchEnded({ names, batchCallbacks }: Training, step: number, values: readonly number[]): boolean {
+  const logs = Object.fromEntries(names.map((name, i) => [name, values[i] ?? Number.NaN]))
+  let end = false
+  for (const callback of batchCallbacks) if (callback(step - 1, logs) === false) end = true
+  return end
+}
+
 function readings(training: Training, values: readonly number[]): Reading[] {
   return training.names.map((name, i) => [name, values[i] ?? Number.NaN])
 }
@@ -231,6 +255,10 @@ async function fitInMemory(training: Training, train: InMemory, validation: Sour
       onProgress: ({ phase, step, values }) => {
         if (phase === 'train') bar.update(step, readings(training, values))
       },
+      onBatch:
+        training.batchCallbacks.length === 0
+          ? undefined
+          : (step, values) => batchEnded(training, step, values),
       onEpoch: async (event: EpochEnd) => {
         const stop = await epochEnded(training, event.epoch, event.steps, event.values, event.validation)
         if (!stop && event.epoch + 1 < epochs) bar.begin(label(training, event.epoch + 1), steps)
@@ -251,8 +279,10 @@ async function fitStreamed(training: Training, train: Source, validation: Source
   const source = batchesOf(train, training.initialEpoch)
   const checked = validation === null ? null : batchesOf(validation)
   const passing = { op: 'fit', outputs: names.length, signal, origin: new Origin() }
-  const onStep = (step: number, values: readonly number[]): void =>
+  const onStep = (step: number, values: readonly number[]): boolean => {
     bar.update(step, readings(training, values))
+    return training.batchCallbacks.length > 0 && batchEnded(training, step, values)
+  }
   try {
     for (let epoch = training.initialEpoch; epoch < training.epochs; epoch++) {
       bar.begin(label(training, epoch), source.steps)
@@ -262,6 +292,7 @@ async function fitStreamed(training: Training, train: Source, validation: Source
           'fit: a loader without batches; expected some in each epoch. Does it give its batches once only?',
         )
       signal?.throwIfAborted()
+      if (pass.ended) return
       const seen = checked === null ? null : await passOver(passing, checked, measures)
       if (await epochEnded(training, epoch, pass.steps, pass.values, seen?.values ?? null)) return
     }

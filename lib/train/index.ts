@@ -10,7 +10,7 @@ export type {
   OptimizerName,
 } from './compiled.js'
 export type { EvaluateOptions } from './evaluation.js'
-export type { EpochCallback, EpochLogs, FitOptions } from './fitting.js'
+export type { BatchCallback, EpochCallback, EpochLogs, FitOptions } from './fitting.js'
 export type { Curves, History, ValidationName } from './history.js'
 export { Model, type Evaluation, type MetricsOf, type WithMetrics } from './model.js'
 export type { PredictOptions } from './prediction.js'

@@ -17,6 +17,15 @@ type Event =
       readonly values: number[]
     }
   | {
+      readonly kind: 'batches'
+      readonly epoch: number
+      /** Steps of the epoch that were done after the first of these batches. */
+      readonly first: number
+      readonly count: number
+      /** The numbers of one batch after those of the other. */
+      readonly values: Float64Array
+    }
+  | {
       readonly kind: 'epoch'
       readonly epoch: number
       readonly key: number
@@ -71,6 +80,8 @@ export interface Run {
   readonly outputs: number
   readonly signal: AbortSignal | undefined
   readonly onProgress: (event: Event & { kind: 'progress' }) => void
+  /** After each batch of the training, in order; true ends it. Absent where nobody wants to know. */
+  readonly onBatch?: ((step: number, values: readonly number[]) => boolean) | undefined
   /** After each epoch; the runner goes on when it settles, unless it settles with true. */
   readonly onEpoch: (event: Event & { kind: 'epoch' }) => Promise<boolean>
 }
@@ -91,14 +102,15 @@ function described(phase: Phase | null): object | null {
 }
 
 /**
- * Runs epochs on a thread of their own and settles when they are done. An aborted signal rejects with its reason, when
- * the step that was running has ended.
+ * Runs epochs on a thread of their own and settles when they are done, or when a batch has ended them. An aborted signal
+ * rejects with its reason, when the step that was running has ended.
  */
 export function runEpochs(run: Run): Promise<void> {
   const { signal } = run
   const origin = new Origin()
   return new Promise((resolve, reject) => {
     let failure: { readonly error: unknown } | null = null
+    let ended = false
     const settle = (error?: { readonly error: unknown }): void => {
       signal?.removeEventListener('abort', abort)
       const reason = failure ?? error
@@ -116,6 +128,15 @@ export function runEpochs(run: Run): Promise<void> {
     }
     const id = started(specOf(run), (event) => {
       if (event.kind === 'progress') guarded(() => run.onProgress(event))
+      else if (event.kind === 'batches') {
+        // Batches that were done before the training heard that it was to end belong to nobody.
+        guarded(() => {
+          if (ended || failure !== null || run.onBatch === undefined) return
+          ended = toldOf(event, run.outputs, run.onBatch)
+          if (ended) native.fitAbort(id)
+        })
+      }
+      else if (event.kind === 'epoch' && (ended || failure !== null)) native.fitResume(id, true)
       else if (event.kind === 'epoch') {
         run.onEpoch(event).then(
           (stop) => native.fitResume(id, stop || failure !== null),
@@ -124,7 +145,7 @@ export function runEpochs(run: Run): Promise<void> {
             native.fitResume(id, true)
           },
         )
-      } else if (event.kind === 'aborted') settle({ error: signal?.reason })
+      } else if (event.kind === 'aborted') settle(ended ? undefined : { error: signal?.reason })
       else if (event.kind === 'error') {
         settle({ error: origin.error(Object.assign(new Error(event.message), { code: event.code })) })
       } else settle()
@@ -132,6 +153,17 @@ export function runEpochs(run: Run): Promise<void> {
     const abort = (): void => native.fitAbort(id)
     signal?.addEventListener('abort', abort, { once: true })
   })
+}
+
+/** Tells of batches one by one, until one of them ends the training. */
+function toldOf(
+  { first, count, values }: Event & { kind: 'batches' },
+  outputs: number,
+  tell: (step: number, values: readonly number[]) => boolean,
+): boolean {
+  for (let i = 0; i < count; i += 1)
+    if (tell(first + i, Array.from(values.subarray(i * outputs, (i + 1) * outputs)))) return true
+  return false
 }
 
 /** Starts a run. Gradients that a step leaves are those of parameters that nobody could name: see `trainingStep`. */
@@ -158,6 +190,7 @@ function specOf(run: Run): object {
     outputs: run.outputs,
     shuffle: source?.shuffle ?? false,
     key: source?.seed ?? -1,
+    batches: run.onBatch !== undefined,
     progressMs,
   }
 }

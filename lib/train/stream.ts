@@ -33,7 +33,8 @@ export interface Passing {
   readonly outputs: number
   readonly signal: AbortSignal | undefined
   readonly origin: Origin
-  readonly onStep?: (step: number, values: readonly number[]) => void
+  /** True ends the pass. */
+  readonly onStep?: (step: number, values: readonly number[]) => boolean
 }
 
 /** One pass over batches that JavaScript makes; each step runs off the thread. */
@@ -41,7 +42,7 @@ export async function passOver(
   { op, outputs, signal, origin, onStep }: Passing,
   source: Streamed,
   steps: StepCache,
-): Promise<{ readonly values: number[]; readonly steps: number }> {
+): Promise<{ readonly values: number[]; readonly steps: number; readonly ended: boolean }> {
   const means = new Means(outputs)
   let step = 0
   for await (const batch of source.batches) {
@@ -51,9 +52,9 @@ export async function passOver(
     const values = await measurements(steps.for(x, y), args, origin)
     means.add(values, args[0]?.shape[0] ?? 0)
     step++
-    onStep?.(step, means.values)
+    if (onStep?.(step, means.values) === true) return { values: means.values, steps: step, ended: true }
   }
-  return { values: means.values, steps: step }
+  return { values: means.values, steps: step, ended: false }
 }
 
 async function measurements(

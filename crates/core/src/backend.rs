@@ -30,6 +30,18 @@ pub struct Run<'a> {
     pub rng_offset: u64,
 }
 
+/// What changes between two runs of a plan that is bound: see [`Backend::bind`].
+#[derive(Clone, Copy, Debug)]
+pub struct Turn<'a> {
+    /// Slots that were left open, or lie elsewhere in this run than where they were bound, each at most once. Another place in the
+    /// buffer that was bound costs nothing; another buffer is looked up and kept for this run.
+    pub moved: &'a [(u32, Binding)],
+    pub scalars: &'a [f64],
+    pub seed: u64,
+    /// Philox blocks consumed before this run.
+    pub rng_offset: u64,
+}
+
 /// A step that failed while running: its `origin` and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -45,6 +57,10 @@ impl From<Fault> for Error {
 
 /// A prepared plan.
 pub type Executable = Arc<dyn Any + Send + Sync>;
+
+/// A prepared plan with its bindings, looked up and kept: the buffers live until it is dropped, also where they are
+/// freed before.
+pub type Bound = Box<dyn Any + Send>;
 
 /// A device.
 ///
@@ -76,6 +92,12 @@ pub trait Backend: Send + Sync {
 
     /// Runs a prepared plan.
     fn run(&self, executable: &Executable, run: &Run<'_>) -> std::result::Result<(), Fault>;
+
+    /// Binds a prepared plan for many runs: one binding per slot, or `None` where each run gives its own.
+    fn bind(&self, executable: &Executable, bindings: &[Option<Binding>]) -> Result<Bound>;
+
+    /// Runs a plan that this backend has bound.
+    fn run_bound(&self, bound: &mut Bound, turn: &Turn<'_>) -> std::result::Result<(), Fault>;
 
     /// Waits for everything given before.
     fn sync(&self) -> Result<()>;

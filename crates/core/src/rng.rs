@@ -28,6 +28,32 @@ pub fn philox(seed: u64, block: u64) -> [u32; 4] {
     counter
 }
 
+/// The words of `N` blocks from `first` on, word by word: side by side they keep a processor busy, where one alone
+/// waits for each product before the next.
+fn philox_lanes<const N: usize>(seed: u64, first: u64) -> [[u32; N]; 4] {
+    let mut counter = [[0; N]; 4];
+    for lane in 0..N {
+        let block = first.wrapping_add(lane as u64);
+        counter[0][lane] = block as u32;
+        counter[1][lane] = (block >> 32) as u32;
+    }
+    let mut key = [seed as u32, (seed >> 32) as u32];
+    for round in 0..10 {
+        if round > 0 {
+            key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
+        }
+        for lane in 0..N {
+            let a = u64::from(MULTIPLIERS[0]) * u64::from(counter[0][lane]);
+            let b = u64::from(MULTIPLIERS[1]) * u64::from(counter[2][lane]);
+            counter[0][lane] = (b >> 32) as u32 ^ counter[1][lane] ^ key[0];
+            counter[1][lane] = b as u32;
+            counter[2][lane] = (a >> 32) as u32 ^ counter[3][lane] ^ key[1];
+            counter[3][lane] = a as u32;
+        }
+    }
+    counter
+}
+
 /// A number in [0, 1) with 24 bits.
 #[inline(always)]
 pub fn uniform_f32(word: u32) -> f32 {
@@ -59,8 +85,9 @@ pub fn normal_f64(words: [u32; 4]) -> [f64; 2] {
 /// An integer in [low, high) by fixed-point scaling of one word (bias below 2⁻³² · range).
 #[inline(always)]
 pub fn integer(word: u32, low: i32, high: i32) -> i32 {
-    let range = i64::from(high) - i64::from(low);
-    let step = (u128::from(word) * range as u128) >> 32;
+    // At most 2³² − 1, so the product fits.
+    let range = (i64::from(high) - i64::from(low)) as u64;
+    let step = (u64::from(word) * range) >> 32;
     (i64::from(low) + step as i64) as i32
 }
 
@@ -69,12 +96,14 @@ pub fn permutation(seed: u64, offset: u64, out: &mut [i32]) {
     for (i, slot) in out.iter_mut().enumerate() {
         *slot = i as i32;
     }
-    let mut words = [0; 4];
+    const LANES: usize = 16;
+    let mut words = [[0; LANES]; 4];
     for (draw, i) in (1..out.len()).rev().enumerate() {
-        if draw % 4 == 0 {
-            words = philox(seed, offset + (draw / 4) as u64);
+        let (block, word) = (draw / 4, draw % 4);
+        if word == 0 && block % LANES == 0 {
+            words = philox_lanes(seed, offset + block as u64);
         }
-        let j = integer(words[draw % 4], 0, (i + 1) as i32) as usize;
+        let j = integer(words[word][block % LANES], 0, (i + 1) as i32) as usize;
         out.swap(i, j);
     }
 }
@@ -114,6 +143,17 @@ mod tests {
     fn philox_matches_the_published_vectors() {
         // Random123's known answers for counter 0 and key 0, and for all ones in the lower words.
         assert_eq!(philox(0, 0), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
+    }
+
+    #[test]
+    fn lanes_are_the_blocks_one_by_one() {
+        for first in [0, 7, u64::from(u32::MAX) - 3] {
+            let lanes = philox_lanes::<8>(0x0123_4567_89ab_cdef, first);
+            for lane in 0..8 {
+                let words = [0, 1, 2, 3].map(|word| lanes[word][lane]);
+                assert_eq!(words, philox(0x0123_4567_89ab_cdef, first + lane as u64));
+            }
+        }
     }
 
     #[test]

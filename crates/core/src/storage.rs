@@ -1,6 +1,6 @@
 //! Memory that tensors share, and who may touch it while a training runs elsewhere.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use smallvec::SmallVec;
@@ -11,6 +11,15 @@ use crate::error::{Error, Result};
 use crate::shape::{View, checked_bytes};
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// How often a training began or ended to use a storage of the process.
+static USES: AtomicU64 = AtomicU64::new(0);
+
+/// A number that is another one after any training has begun or ended to use any storage: as long as it
+/// stays, [`gates`] gives the same.
+pub fn uses() -> u64 {
+    USES.load(Ordering::Acquire)
+}
 
 /// Bytes that the tensors of one environment hold.
 #[derive(Debug, Default)]
@@ -30,47 +39,32 @@ impl Meter {
 }
 
 /// The door between a running training and the JavaScript thread: the runner holds it during a
-/// step, others between steps.
+/// step, others between steps. Where nobody else is there, passing it is two atomic operations and no call
+/// of the system.
 #[derive(Debug, Default)]
 pub struct Gate {
-    state: Mutex<GateState>,
+    /// [`HELD`] while somebody is inside, plus [`STEPPER`] and [`VISITOR`] for each that waits.
+    state: AtomicU32,
+    waiting: Mutex<()>,
     changed: Condvar,
 }
 
-#[derive(Debug, Default)]
-struct GateState {
-    held: bool,
-    waiting: usize,
-}
+const HELD: u32 = 1;
+const STEPPER: u32 = 2;
+const VISITOR: u32 = 1 << 16;
 
 /// Holds a [`Gate`] until dropped.
 pub struct Pass<'a>(&'a Gate);
 
 impl Gate {
-    fn lock(&self) -> MutexGuard<'_, GateState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// For visitors: waits for the step boundary; the runner lets every waiting visitor in first.
     pub fn visit(&self) -> Pass<'_> {
-        let mut state = self.lock();
-        state.waiting += 1;
-        while state.held {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        state.waiting -= 1;
-        state.held = true;
-        Pass(self)
+        self.enter(VISITOR, |state| state & HELD != 0)
     }
 
     /// For the runner: waits until nobody holds the gate and nobody waits for it.
     pub fn step(&self) -> Pass<'_> {
-        let mut state = self.lock();
-        while state.held || state.waiting > 0 {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        state.held = true;
-        Pass(self)
+        self.enter(STEPPER, |state| state & HELD != 0 || state >= VISITOR)
     }
 
     /// For the runner: its own gate and, in the order of [`gates`], those of the trainings that it meets.
@@ -82,12 +76,38 @@ impl Gate {
         passes.extend(behind.iter().map(|other| other.visit()));
         passes
     }
+
+    fn enter(&self, kind: u32, closed: fn(u32) -> bool) -> Pass<'_> {
+        if self.state.compare_exchange(0, HELD, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            self.wait(kind, closed);
+        }
+        Pass(self)
+    }
+
+    #[cold]
+    fn wait(&self, kind: u32, closed: fn(u32) -> bool) {
+        // Announced before the state is looked at: whoever leaves from now on wakes everybody up.
+        self.state.fetch_add(kind, Ordering::Relaxed);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let enter = |state| (!closed(state)).then(|| state - kind + HELD);
+        while self.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, enter).is_err() {
+            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    #[cold]
+    fn wake(&self) {
+        // Whoever has looked at the state and not yet gone to sleep holds the lock.
+        drop(self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_all();
+    }
 }
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        self.0.lock().held = false;
-        self.0.changed.notify_all();
+        if self.0.state.fetch_sub(HELD, Ordering::Release) != HELD {
+            self.0.wake();
+        }
     }
 }
 
@@ -154,8 +174,20 @@ impl Storage {
         self.version.load(Ordering::Relaxed)
     }
 
+    /// Counts a write. Whoever writes has the storage to itself, by its gate or by the engine's thread, so
+    /// two counts never meet, and this need be no atomic addition.
     pub fn written(&self) {
-        self.version.fetch_add(1, Ordering::Relaxed);
+        self.version.store(self.version() + 1, Ordering::Relaxed);
+    }
+
+    fn used_more(&self) {
+        self.used.fetch_add(1, Ordering::Release);
+        USES.fetch_add(1, Ordering::Release);
+    }
+
+    fn used_less(&self) {
+        self.used.fetch_sub(1, Ordering::Release);
+        USES.fetch_add(1, Ordering::Release);
     }
 
     fn users(&self) -> MutexGuard<'_, Users> {
@@ -169,27 +201,27 @@ impl Storage {
             return false;
         }
         users.writer = Some(Arc::clone(gate));
-        self.used.fetch_add(1, Ordering::Release);
+        self.used_more();
         true
     }
 
     pub fn end_lease(&self) {
         if self.users().writer.take().is_some() {
-            self.used.fetch_sub(1, Ordering::Release);
+            self.used_less();
         }
     }
 
     /// Marks the storage as read by a running training: others may read it, and write between its steps.
     pub fn begin_reading(&self, gate: &Arc<Gate>) {
         self.users().readers.push(Arc::clone(gate));
-        self.used.fetch_add(1, Ordering::Release);
+        self.used_more();
     }
 
     pub fn end_reading(&self, gate: &Arc<Gate>) {
         let mut users = self.users();
         if let Some(at) = users.readers.iter().position(|reader| Arc::ptr_eq(reader, gate)) {
             users.readers.swap_remove(at);
-            self.used.fetch_sub(1, Ordering::Release);
+            self.used_less();
         }
     }
 
@@ -278,7 +310,7 @@ mod tests {
                 order.lock().unwrap().push("visit");
             })
         };
-        while gate.lock().waiting == 0 {
+        while gate.state.load(Ordering::Relaxed) < VISITOR {
             std::thread::yield_now();
         }
         drop(step);
@@ -286,5 +318,24 @@ mod tests {
         order.lock().unwrap().push("step");
         visitor.join().unwrap();
         assert_eq!(*order.lock().unwrap(), ["visit", "step"]);
+    }
+
+    #[test]
+    fn one_at_a_time_is_inside_and_nobody_sleeps_for_ever() {
+        let gate = Gate::default();
+        let (inside, total) = (AtomicU32::new(0), AtomicU64::new(0));
+        let enter = |pass: Pass<'_>| {
+            assert_eq!(inside.fetch_add(1, Ordering::Relaxed), 0);
+            total.fetch_add(1, Ordering::Relaxed);
+            std::hint::black_box(&pass);
+            assert_eq!(inside.fetch_sub(1, Ordering::Relaxed), 1);
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..20_000).for_each(|_| enter(gate.step())));
+            for _ in 0..3 {
+                scope.spawn(|| (0..20_000).for_each(|_| enter(gate.visit())));
+            }
+        });
+        assert_eq!((total.into_inner(), gate.state.into_inner()), (80_000, 0));
     }
 }

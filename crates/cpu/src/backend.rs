@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use neuroxide_core::backend::{Backend, Binding, BufferId, Executable as Handle, Fault, Run};
+use neuroxide_core::backend::{Backend, Binding, Bound, BufferId, Executable as Handle, Fault, Run, Turn};
 use neuroxide_core::error::{Error, Result};
 use neuroxide_core::op::Composite;
 use neuroxide_core::plan::Plan;
 
 use crate::executable::{Context, Executable};
 use crate::isa::Isa;
-use crate::memory::{Base, Buffers};
+use crate::memory::{Base, Buffers, Kept};
 use crate::pool::{MAX_WIDTH, Pool, cores};
 
 /// How the backend runs; what is `None` is taken from the environment, then from the machine.
@@ -74,27 +74,16 @@ impl CpuBackend {
     pub fn threads(&self) -> usize {
         self.pool.width()
     }
+}
 
-    /// Calls `body` with the place of `bytes` bytes of a buffer.
-    fn with_bytes(
-        &self,
-        buffer: BufferId,
-        offset: usize,
-        bytes: usize,
-        body: impl FnOnce(*mut u8),
-    ) -> Result<()> {
-        let binding = [Binding { buffer, offset }];
-        let mut bases = Vec::with_capacity(1);
-        let _pins = self.buffers.pin(&binding, &mut bases)?;
-        let Base { ptr, bytes: held } = bases[0];
-        if bytes > held {
-            return Err(Error::Internal(format!(
-                "cpu: {bytes} bytes at {offset} of a buffer that has {held} there"
-            )));
-        }
-        body(ptr);
-        Ok(())
-    }
+fn own(executable: &Handle) -> Result<&Executable> {
+    executable.downcast_ref().ok_or_else(|| Error::Internal("cpu: an executable of another backend".into()))
+}
+
+/// A prepared plan with its buffers.
+struct BoundPlan {
+    executable: Handle,
+    kept: Kept,
 }
 
 impl Backend for CpuBackend {
@@ -117,14 +106,14 @@ impl Backend for CpuBackend {
     }
 
     fn upload(&self, buffer: BufferId, offset: usize, bytes: &[u8]) -> Result<()> {
-        self.with_bytes(buffer, offset, bytes.len(), |ptr| {
+        self.buffers.with_bytes(Binding { buffer, offset }, bytes.len(), |ptr| {
             // SAFETY: `with_bytes` checked the range and keeps the buffer alive; the caller's bytes are its own.
             unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), ptr, bytes.len()) }
         })
     }
 
     fn download(&self, buffer: BufferId, offset: usize, bytes: &mut [u8]) -> Result<()> {
-        self.with_bytes(buffer, offset, bytes.len(), |ptr| {
+        self.buffers.with_bytes(Binding { buffer, offset }, bytes.len(), |ptr| {
             // SAFETY: as in `upload`.
             unsafe { std::ptr::copy_nonoverlapping(ptr, bytes.as_mut_ptr(), bytes.len()) }
         })
@@ -135,10 +124,7 @@ impl Backend for CpuBackend {
     }
 
     fn run(&self, executable: &Handle, run: &Run<'_>) -> std::result::Result<(), Fault> {
-        let executable: &Executable = executable.downcast_ref().ok_or_else(|| Fault {
-            origin: 0,
-            error: Error::Internal("cpu: an executable of another backend".into()),
-        })?;
+        let executable = own(executable).map_err(|error| Fault { origin: 0, error })?;
         let done = executable.with_room(|bases, scratch| {
             let pins = self.buffers.pin(run.bindings, bases).map_err(|error| executable.fault(error))?;
             let context =
@@ -148,6 +134,27 @@ impl Backend for CpuBackend {
             result
         });
         done.unwrap_or_else(|error| Err(executable.fault(error)))
+    }
+
+    fn bind(&self, executable: &Handle, bindings: &[Option<Binding>]) -> Result<Bound> {
+        own(executable)?;
+        Ok(Box::new(BoundPlan {
+            executable: Arc::clone(executable),
+            kept: Kept::new(&self.buffers, bindings)?,
+        }))
+    }
+
+    fn run_bound(&self, bound: &mut Bound, turn: &Turn<'_>) -> std::result::Result<(), Fault> {
+        let foreign = || Fault { origin: 0, error: Error::Internal("cpu: a plan bound elsewhere".into()) };
+        let BoundPlan { executable, kept } = bound.downcast_mut().ok_or_else(foreign)?;
+        let executable = own(executable).map_err(|error| Fault { origin: 0, error })?;
+        let done = executable.with_room(|_, scratch| {
+            kept.moved(turn.moved, |bases| {
+                let Turn { scalars, seed, rng_offset, .. } = *turn;
+                executable.run(&Context { bases, scalars, seed, rng_offset, scratch }, &self.pool)
+            })
+        });
+        done.and_then(|done| done).unwrap_or_else(|error| Err(executable.fault(error)))
     }
 
     fn sync(&self) -> Result<()> {

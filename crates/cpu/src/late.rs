@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use neuroxide_core::backend::{Backend, Binding, BufferId, Executable, Fault, Run};
+use neuroxide_core::backend::{Backend, Binding, Bound, BufferId, Executable, Fault, Run, Turn};
 use neuroxide_core::error::{Error, Result};
 use neuroxide_core::op::Composite;
 use neuroxide_core::plan::Plan;
@@ -20,9 +20,34 @@ use crate::pool::hold;
 const POISON: u8 = 0xff;
 
 enum Command {
-    Upload { buffer: BufferId, offset: usize, bytes: Vec<u8> },
-    Run { executable: Executable, bindings: Vec<Binding>, scalars: Vec<f64>, seed: u64, rng_offset: u64 },
-    Free { buffer: BufferId },
+    Upload {
+        buffer: BufferId,
+        offset: usize,
+        bytes: Vec<u8>,
+    },
+    Run {
+        executable: Executable,
+        bindings: Vec<Binding>,
+        scalars: Vec<f64>,
+        seed: u64,
+        rng_offset: u64,
+    },
+    RunBound {
+        bound: Arc<Mutex<Bound>>,
+        moved: Vec<(u32, Binding)>,
+        scalars: Vec<f64>,
+        seed: u64,
+        rng_offset: u64,
+    },
+    Free {
+        buffer: BufferId,
+    },
+}
+
+/// A plan that is bound: its own handles, and the real buffers in the plan that the inner backend has bound.
+struct LateBound {
+    real: HashMap<BufferId, BufferId>,
+    inner: Arc<Mutex<Bound>>,
 }
 
 #[derive(Default)]
@@ -72,6 +97,10 @@ impl LateBackend {
                 }
                 let run = Run { bindings: &bindings, scalars: &scalars, seed, rng_offset };
                 self.inner.run(&executable, &run).map_err(Error::from)
+            }
+            Command::RunBound { bound, moved, scalars, seed, rng_offset } => {
+                let turn = Turn { moved: &moved, scalars: &scalars, seed, rng_offset };
+                self.inner.run_bound(&mut hold(&bound), &turn).map_err(Error::from)
             }
             Command::Free { buffer } => {
                 let (real, _) = queue.buffers.remove(&buffer).ok_or_else(|| unknown(buffer))?;
@@ -161,6 +190,50 @@ impl Backend for LateBackend {
             scalars: run.scalars.to_vec(),
             seed: run.seed,
             rng_offset: run.rng_offset,
+        });
+        Ok(())
+    }
+
+    fn bind(&self, executable: &Executable, bindings: &[Option<Binding>]) -> Result<Bound> {
+        let queue = hold(&self.queue);
+        let mut real = HashMap::new();
+        let mut inner = Vec::with_capacity(bindings.len());
+        for binding in bindings {
+            let Some(binding) = binding else {
+                inner.push(None);
+                continue;
+            };
+            if !queue.is_live(binding.buffer) {
+                return Err(unknown(binding.buffer));
+            }
+            let buffer = queue.real(binding.buffer)?;
+            real.insert(binding.buffer, buffer);
+            inner.push(Some(Binding { buffer, ..*binding }));
+        }
+        let inner = Arc::new(Mutex::new(self.inner.bind(executable, &inner)?));
+        Ok(Box::new(LateBound { real, inner }))
+    }
+
+    fn run_bound(&self, bound: &mut Bound, turn: &Turn<'_>) -> std::result::Result<(), Fault> {
+        let fault = |error| Fault { origin: 0, error };
+        let foreign = || fault(Error::Internal("late: a plan bound elsewhere".into()));
+        let LateBound { real, inner } = bound.downcast_mut().ok_or_else(foreign)?;
+        let mut queue = hold(&self.queue);
+        let mut moved = turn.moved.to_vec();
+        for (_, binding) in &mut moved {
+            // What was bound may have been freed since; it lives on in the inner backend.
+            binding.buffer = match real.get(&binding.buffer) {
+                Some(&buffer) => buffer,
+                None if queue.is_live(binding.buffer) => queue.real(binding.buffer).map_err(fault)?,
+                None => return Err(fault(unknown(binding.buffer))),
+            };
+        }
+        queue.commands.push_back(Command::RunBound {
+            bound: Arc::clone(inner),
+            moved,
+            scalars: turn.scalars.to_vec(),
+            seed: turn.seed,
+            rng_offset: turn.rng_offset,
         });
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::ptr::NonNull;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use neuroxide_core::backend::{Binding, BufferId};
 use neuroxide_core::error::{Error, Result};
@@ -17,6 +17,8 @@ const CACHE_BLOCK: usize = 32 << 20;
 /// Blocks from here on are aligned to, and advised to use, huge pages.
 const HUGE: usize = 4 << 20;
 const HUGE_PAGE: usize = 2 << 20;
+/// Bytes up to which a copy from or to the host holds the lock of the table.
+const FEW: usize = 4096;
 /// Four classes a doubling, from 64 bytes to `CACHE_BLOCK`.
 const CLASSES: usize = class_of(CACHE_BLOCK) + 1;
 
@@ -203,15 +205,18 @@ impl Entries {
 }
 
 /// The buffers of a backend. A handle is an entry and its generation, so a stale one is told.
+#[derive(Clone, Default)]
+pub(crate) struct Buffers(Arc<Shared>);
+
 #[derive(Default)]
-pub(crate) struct Buffers {
+struct Shared {
     entries: Mutex<Entries>,
 }
 
 impl Buffers {
     pub fn alloc(&self, bytes: usize) -> Result<BufferId> {
         let block = Block::take(bytes)?;
-        let mut entries = hold(&self.entries);
+        let mut entries = hold(&self.0.entries);
         entries.allocated += bytes;
         let at = entries.vacant.pop().unwrap_or_else(|| {
             entries.list.push(Entry::default());
@@ -224,7 +229,7 @@ impl Buffers {
     }
 
     pub fn free(&self, id: BufferId) {
-        let mut entries = hold(&self.entries);
+        let mut entries = hold(&self.0.entries);
         let Some(entry) = entries.find(id) else { return };
         if entry.freed {
             return;
@@ -238,19 +243,16 @@ impl Buffers {
     }
 
     pub fn allocated(&self) -> usize {
-        hold(&self.entries).allocated
+        hold(&self.0.entries).allocated
     }
 
     /// Keeps the buffers of `bindings` alive and leaves their places in `bases`.
     pub fn pin<'a>(&'a self, bindings: &'a [Binding], bases: &mut Vec<Base>) -> Result<Pins<'a>> {
         bases.clear();
-        let mut entries = hold(&self.entries);
+        let mut entries = hold(&self.0.entries);
         for (done, binding) in bindings.iter().enumerate() {
             match entries.pin(binding.buffer) {
-                Ok((ptr, bytes)) => bases.push(Base {
-                    ptr: ptr.wrapping_add(binding.offset),
-                    bytes: bytes.saturating_sub(binding.offset),
-                }),
+                Ok((ptr, bytes)) => bases.push(Base { ptr, bytes }.at(binding.offset)),
                 Err(error) => {
                     bindings[..done].iter().for_each(|binding| entries.unpin(binding.buffer));
                     return Err(error);
@@ -259,9 +261,131 @@ impl Buffers {
         }
         Ok(Pins { buffers: self, bindings })
     }
+
+    /// Calls `body` with the place of `bytes` bytes of a buffer. Few are read or written under the lock of the table,
+    /// which is cheaper than taking it again to let the buffer go.
+    pub fn with_bytes(&self, binding: Binding, bytes: usize, body: impl FnOnce(*mut u8)) -> Result<()> {
+        let mut entries = hold(&self.0.entries);
+        let (ptr, held) = entries.pin(binding.buffer)?;
+        let held = held.saturating_sub(binding.offset);
+        let (enough, few) = (bytes <= held, bytes <= FEW);
+        if enough && few {
+            body(ptr.wrapping_add(binding.offset));
+        } else if enough {
+            drop(entries);
+            body(ptr.wrapping_add(binding.offset));
+            entries = hold(&self.0.entries);
+        }
+        entries.unpin(binding.buffer);
+        if enough {
+            return Ok(());
+        }
+        Err(Error::Internal(format!(
+            "cpu: {bytes} bytes at {} of a buffer that has {held} there",
+            binding.offset
+        )))
+    }
 }
 
-impl Drop for Buffers {
+/// Buffers kept for many runs, and the places of the slots in them.
+pub(crate) struct Kept {
+    buffers: Buffers,
+    /// `None` for slots that are given with each run.
+    bindings: Vec<Option<Binding>>,
+    /// The whole buffer of each slot.
+    starts: Vec<Base>,
+    /// Where each slot begins.
+    bases: Vec<Base>,
+}
+
+impl Kept {
+    pub fn new(buffers: &Buffers, bindings: &[Option<Binding>]) -> Result<Self> {
+        let count = bindings.len();
+        let mut kept = Self {
+            buffers: buffers.clone(),
+            bindings: Vec::with_capacity(count),
+            starts: Vec::with_capacity(count),
+            bases: Vec::with_capacity(count),
+        };
+        for &binding in bindings {
+            let start = match binding {
+                Some(binding) => hold(&buffers.0.entries).pin(binding.buffer)?.into(),
+                None => Base::NOWHERE,
+            };
+            kept.starts.push(start);
+            kept.bases.push(start.at(binding.map_or(0, |binding| binding.offset)));
+            // From here on the pin is let go when the object is dropped.
+            kept.bindings.push(binding);
+        }
+        Ok(kept)
+    }
+
+    /// Calls `body` with the places of the slots, of which those in `moved` lie elsewhere this time.
+    pub fn moved<R>(&mut self, moved: &[(u32, Binding)], body: impl FnOnce(&[Base]) -> R) -> Result<R> {
+        let mut away = Away { kept: self, moved: &[], foreign: false };
+        away.go(moved)?;
+        Ok(body(&away.kept.bases))
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let mut entries = hold(&self.buffers.0.entries);
+        for binding in self.bindings.iter().flatten() {
+            entries.unpin(binding.buffer);
+        }
+    }
+}
+
+/// Slots that lie elsewhere for one run; dropping it puts them back.
+struct Away<'a> {
+    kept: &'a mut Kept,
+    moved: &'a [(u32, Binding)],
+    /// Whether some lie in buffers that are kept for this run alone.
+    foreign: bool,
+}
+
+impl<'a> Away<'a> {
+    fn go(&mut self, moved: &'a [(u32, Binding)]) -> Result<()> {
+        let Kept { buffers, bindings, starts, bases } = &mut *self.kept;
+        let mut entries = None;
+        for (done, &(slot, to)) in moved.iter().enumerate() {
+            let slot = slot as usize;
+            let Some(from) = bindings.get(slot) else {
+                return Err(Error::Internal(format!("cpu: slot {slot} of {} was moved", bindings.len())));
+            };
+            let start = if from.is_some_and(|from| from.buffer == to.buffer) {
+                starts[slot]
+            } else {
+                let entries = entries.get_or_insert_with(|| hold(&buffers.0.entries));
+                let start = entries.pin(to.buffer)?.into();
+                self.foreign = true;
+                start
+            };
+            bases[slot] = start.at(to.offset);
+            self.moved = &moved[..=done];
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Away<'_> {
+    fn drop(&mut self) {
+        let Kept { buffers, bindings, starts, bases } = &mut *self.kept;
+        let mut entries = self.foreign.then(|| hold(&buffers.0.entries));
+        for &(slot, to) in self.moved {
+            let from = bindings[slot as usize];
+            bases[slot as usize] = starts[slot as usize].at(from.map_or(0, |from| from.offset));
+            if from.is_none_or(|from| from.buffer != to.buffer)
+                && let Some(entries) = &mut entries
+            {
+                entries.unpin(to.buffer);
+            }
+        }
+    }
+}
+
+impl Drop for Shared {
     fn drop(&mut self) {
         let mut entries = hold(&self.entries);
         for entry in &mut entries.list {
@@ -279,6 +403,21 @@ pub(crate) struct Base {
     pub bytes: usize,
 }
 
+impl From<(*mut u8, usize)> for Base {
+    fn from((ptr, bytes): (*mut u8, usize)) -> Self {
+        Self { ptr, bytes }
+    }
+}
+
+impl Base {
+    const NOWHERE: Self = Self { ptr: std::ptr::null_mut(), bytes: 0 };
+
+    /// The same buffer from `offset` on.
+    fn at(self, offset: usize) -> Self {
+        Self { ptr: self.ptr.wrapping_add(offset), bytes: self.bytes.saturating_sub(offset) }
+    }
+}
+
 // SAFETY: a plain address; what is done with it is checked where it is used.
 unsafe impl Send for Base {}
 // SAFETY: as above.
@@ -292,7 +431,7 @@ pub(crate) struct Pins<'a> {
 
 impl Drop for Pins<'_> {
     fn drop(&mut self) {
-        let mut entries = hold(&self.buffers.entries);
+        let mut entries = hold(&self.buffers.0.entries);
         for binding in self.bindings {
             entries.unpin(binding.buffer);
         }
@@ -356,5 +495,35 @@ mod tests {
         // SAFETY: inside the block.
         unsafe { block.ptr().add(HUGE + 4).write(1) };
         block.give();
+    }
+
+    #[test]
+    fn kept_buffers_outlive_their_free_and_slots_come_back() {
+        let buffers = Buffers::default();
+        let [a, b] = [256, 512].map(|bytes| buffers.alloc(bytes).unwrap());
+        let at = |buffer, offset| Binding { buffer, offset };
+        let mut kept = Kept::new(&buffers, &[Some(at(a, 0)), Some(at(a, 64)), None]).unwrap();
+        buffers.free(a);
+        let place = |kept: &mut Kept, moved: &[(u32, Binding)]| {
+            kept.moved(moved, |bases| [bases[0], bases[1]].map(|base| (base.ptr as usize, base.bytes)))
+        };
+        let home = place(&mut kept, &[]).unwrap();
+        assert_eq!((home[0].1, home[1]), (256, (home[0].0 + 64, 192)));
+        assert_eq!(place(&mut kept, &[(1, at(a, 128))]).unwrap()[1], (home[0].0 + 128, 128));
+        let moved = place(&mut kept, &[(0, at(b, 8)), (1, at(b, 16))]).unwrap();
+        assert_eq!((moved[0].1, moved[1].0), (504, moved[0].0 + 8));
+        assert_eq!(place(&mut kept, &[]).unwrap(), home);
+        // What was moved into is free afterwards, also where a later slot could not be moved.
+        assert!(place(&mut kept, &[(0, at(b, 0)), (1, at(BufferId(u64::MAX), 0))]).is_err());
+        assert!(place(&mut kept, &[(3, at(b, 0))]).is_err());
+        let open = |bases: &[Base]| bases[2].bytes;
+        assert_eq!(kept.moved(&[(2, at(b, 12))], open).unwrap(), 500);
+        assert_eq!(kept.moved(&[], open).unwrap(), 0);
+        assert_eq!(place(&mut kept, &[]).unwrap(), home);
+        buffers.free(b);
+        assert!(place(&mut kept, &[(0, at(b, 0))]).is_err());
+        assert_eq!(buffers.alloc(512).unwrap().0 & 0xffff_ffff, b.0 & 0xffff_ffff);
+        drop(kept);
+        assert_eq!(buffers.alloc(256).unwrap().0 & 0xffff_ffff, a.0 & 0xffff_ffff);
     }
 }

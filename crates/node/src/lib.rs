@@ -6,6 +6,7 @@
 
 mod autograd;
 mod background;
+mod batches;
 mod call;
 mod channel;
 mod diagnostics;

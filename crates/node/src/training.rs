@@ -11,6 +11,7 @@ use neuroxide_core::error::{Error, Result};
 use neuroxide_core::rng::Stream;
 use neuroxide_core::runner::{Control, Event, Job};
 
+use crate::batches::Batches;
 use crate::call::{Call, whole};
 use crate::channel::Sender;
 use crate::failure::{Failure, Outcome, check};
@@ -21,6 +22,7 @@ use crate::value::{self, Strong};
 /// A training under way.
 struct Run {
     control: Arc<Control>,
+    batches: Arc<Batches>,
     thread: JoinHandle<()>,
     callback: Strong,
     facts: Facts,
@@ -123,6 +125,7 @@ pub fn start(call: &Call<'_>) -> Outcome<f64> {
     let steps = train.as_ref().or(validation.as_ref()).map_or(0, |(_, steps)| *steps);
     let epochs = spec.count(c"initialEpoch")?..spec.count(c"epochs")?;
     let (shuffle, key) = (spec.flag(c"shuffle")?, spec.number(c"key")?);
+    let each = spec.flag(c"batches")?;
     let progress_ms = spec.count(c"progressMs")? as u64;
     let callback = Strong::new(call.env, call.value(1))?;
 
@@ -142,15 +145,15 @@ pub fn start(call: &Call<'_>) -> Outcome<f64> {
         numbers: Vec::new(),
         stream,
         progress_ms,
+        batches: each,
         ask: true,
     };
     let id = state.runs.last + 1;
     state.runs.last = id;
-    let control = Arc::new(Control::default());
-    let started = state
-        .engine
-        .job(&spec)
-        .and_then(|(job, _)| launch(id, job, Arc::clone(&control), call.home.channel().sender()));
+    let (control, batches) = (Arc::new(Control::default()), Arc::new(Batches::default()));
+    let started = state.engine.job(&spec).and_then(|(job, _)| {
+        launch(id, job, Arc::clone(&control), Arc::clone(&batches), call.home.channel().sender())
+    });
     let thread = match started {
         Ok(thread) => thread,
         Err(error) => {
@@ -158,15 +161,28 @@ pub fn start(call: &Call<'_>) -> Outcome<f64> {
             return Err(error.into());
         }
     };
-    state.runs.active.insert(id, Run { control, thread, callback, facts });
+    state.runs.active.insert(id, Run { control, batches, thread, callback, facts });
     call.home.channel().begin(call.env)?;
     Ok(f64::from(id))
 }
 
 /// Runs a job on a thread of its own, which posts every event; the last one even where it panics.
-fn launch(id: u32, job: Job, control: Arc<Control>, sender: Sender) -> Result<JoinHandle<()>> {
+fn launch(
+    id: u32,
+    job: Job,
+    control: Arc<Control>,
+    batches: Arc<Batches>,
+    sender: Sender,
+) -> Result<JoinHandle<()>> {
     let thread = thread::Builder::new().name(format!("neuroxide-fit-{id}")).spawn(move || {
-        let mut tell = |event| sender.post(move |env, home| deliver(env, home, id, event));
+        let mut tell = |event| match event {
+            Event::Batch { epoch, step, values, .. } => {
+                if batches.add(&control, epoch, step, &values) {
+                    sender.post(move |env, home| deliver_batches(env, home, id));
+                }
+            }
+            event => sender.post(move |env, home| deliver(env, home, id, event)),
+        };
         let outcome = panics::caught(|| {
             job.run(&control, &mut tell);
             Ok::<(), Error>(())
@@ -202,6 +218,24 @@ impl Runs {
     }
 }
 
+/// Calls the training's callback with the batches done since the last call.
+fn deliver_batches(env: sys::napi_env, home: &Home, id: u32) -> Outcome<()> {
+    let (function, argument) = {
+        let state = home.state()?;
+        let Some(run) = state.runs.active.get(&id) else { return Ok(()) };
+        let gathered = run.batches.take();
+        let object = value::object(env)?;
+        let set = |name: &CStr, value| value::set(env, object, name, value);
+        set(c"kind", value::text(env, "batches")?)?;
+        set(c"epoch", value::number(env, gathered.epoch as f64)?)?;
+        set(c"first", value::number(env, gathered.first as f64)?)?;
+        set(c"count", value::number(env, gathered.count as f64)?)?;
+        set(c"values", value::f64s(env, &gathered.values)?)?;
+        (run.callback.get(env)?, object)
+    };
+    call_back(env, function, argument)
+}
+
 /// Calls the training's callback with one event; the last one ends it.
 fn deliver(env: sys::napi_env, home: &Home, id: u32, event: Event) -> Outcome<()> {
     let last = matches!(event, Event::Done | Event::Aborted | Event::Failed(_));
@@ -220,7 +254,11 @@ fn deliver(env: sys::napi_env, home: &Home, id: u32, event: Event) -> Outcome<()
     if last {
         home.channel().end(env)?;
     }
-    // The state is free again: the callback may call any export.
+    call_back(env, function, argument)
+}
+
+/// Calls a callback while the state is free: it may call any export.
+fn call_back(env: sys::napi_env, function: sys::napi_value, argument: sys::napi_value) -> Outcome<()> {
     let receiver = value::undefined(env)?;
     // SAFETY: `function` is the callback given to `fitStart`, all values belong to this scope.
     check(env, unsafe {
@@ -233,7 +271,7 @@ fn describe(env: sys::napi_env, facts: Facts, event: Event) -> Outcome<sys::napi
     let object = value::object(env)?;
     let set = |name: &CStr, value| value::set(env, object, name, value);
     let kind = match &event {
-        Event::Progress { .. } => "progress",
+        Event::Progress { .. } | Event::Batch { .. } => "progress",
         Event::Epoch { .. } => "epoch",
         Event::Done => "done",
         Event::Aborted => "aborted",
@@ -241,7 +279,8 @@ fn describe(env: sys::napi_env, facts: Facts, event: Event) -> Outcome<sys::napi
     };
     set(c"kind", value::text(env, kind)?)?;
     match event {
-        Event::Progress { epoch, step, steps: _, values } => {
+        Event::Progress { epoch, step, steps: _, values }
+        | Event::Batch { epoch, step, steps: _, values } => {
             set(c"phase", value::text(env, if facts.trains { "train" } else { "validation" })?)?;
             set(c"epoch", value::number(env, epoch as f64)?)?;
             set(c"step", value::number(env, step as f64)?)?;

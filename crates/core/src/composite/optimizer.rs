@@ -213,39 +213,33 @@ pub const fn scalar_count(kind: OptimizerKind) -> usize {
     }
 }
 
-/// What the update of step `step` (from 1) reads beside tensors.
+/// What the update of step `step` (from 1) reads beside tensors. It runs in every step, so the hyperparameters are
+/// taken by their places in the tables above.
 pub fn scalars(kind: OptimizerKind, hypers: &[f64], step: u64) -> Scalars {
-    let get = |name| kind.get(hypers, name);
-    let t = step as f64;
+    let at = |index: usize| hypers.get(index).copied().unwrap_or(0.0);
+    let (lr, t) = (at(0), step as f64);
     match kind {
         OptimizerKind::Sgd => {
+            let [momentum, dampening, decay] = [at(1), at(2), at(3)];
             // The first step takes the gradient as momentum: the buffer is 0 and nothing is dampened.
-            let damping = if step <= 1 { 1.0 } else { 1.0 - get("dampening") };
-            smallvec![get("lr"), get("weightDecay"), get("momentum"), damping]
+            let damping = if step <= 1 { 1.0 } else { 1.0 - dampening };
+            smallvec![lr, decay, momentum, damping]
         }
         OptimizerKind::RmsProp => {
-            let alpha = get("alpha");
-            smallvec![get("lr"), get("weightDecay"), alpha, 1.0 - alpha, get("eps"), get("momentum")]
+            let [alpha, eps, decay, momentum] = [at(1), at(2), at(3), at(4)];
+            smallvec![lr, decay, alpha, 1.0 - alpha, eps, momentum]
         }
         OptimizerKind::Adam | OptimizerKind::AdamW => {
-            let (beta1, beta2, lr) = (get("beta1"), get("beta2"), get("lr"));
+            let [beta1, beta2, eps, decay] = [at(1), at(2), at(3), at(4)];
             let correction1 = 1.0 - libm::pow(beta1, t);
             let correction2 = 1.0 - libm::pow(beta2, t);
             // Adam adds decay · param to the gradient, AdamW scales the parameter.
-            let decay = get("weightDecay");
             let decay = if kind == OptimizerKind::AdamW { 1.0 - lr * decay } else { decay };
-            smallvec![
-                lr / correction1,
-                decay,
-                1.0 - beta1,
-                beta2,
-                1.0 - beta2,
-                correction2.sqrt(),
-                get("eps")
-            ]
+            smallvec![lr / correction1, decay, 1.0 - beta1, beta2, 1.0 - beta2, correction2.sqrt(), eps]
         }
         OptimizerKind::Adagrad => {
-            smallvec![get("lr") / (1.0 + (t - 1.0) * get("lrDecay")), get("weightDecay"), get("eps")]
+            let [lr_decay, decay, eps] = [at(1), at(2), at(4)];
+            smallvec![lr / (1.0 + (t - 1.0) * lr_decay), decay, eps]
         }
     }
 }

@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 use crate::rng::Stream;
 use crate::storage::{Gate, Storage, gates};
 
-use super::runnable::{Given, Runnable};
+use super::replay::{Given, Replay};
+use super::runnable::Runnable;
 
 /// A run that has been prepared: it leases the state it writes until it is dropped.
 pub struct Beside {
@@ -136,14 +137,15 @@ impl Beside {
             let read = self.states.iter().chain(self.inputs.iter().map(|(storage, _)| storage));
             let others = gates(Some(&self.gate), read, &self.leased);
             let _passes = self.gate.step_among(&others);
-            self.runnable.run(&Given {
+            let given = Given {
                 inputs: &inputs,
                 numbers: &self.numbers,
-                states: &self.states,
                 outputs: &outputs,
                 arena: scratch,
                 stream: self.stream,
-            })?;
+            };
+            let states = self.states.as_slice().into();
+            Replay::new(Arc::clone(&self.runnable), states, Some(&given))?.run(&given)?;
             backend.sync()?;
         }
         Ok(Made {

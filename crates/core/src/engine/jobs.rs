@@ -35,6 +35,8 @@ pub struct JobSpec {
     pub numbers: Vec<f64>,
     pub stream: Stream,
     pub progress_ms: u64,
+    /// Whether to tell of each batch.
+    pub batches: bool,
     pub ask: bool,
 }
 
@@ -42,8 +44,9 @@ impl Engine {
     /// Prepares a job and leases the state it writes; the second value are handles to what it collects.
     pub fn job(&mut self, spec: &JobSpec) -> Result<(Job, Vec<Handle>)> {
         let mut collected = Vec::new();
-        let train = spec.train.as_ref().map(|p| self.phase(p, &mut collected)).transpose()?;
-        let validation = spec.validation.as_ref().map(|p| self.phase(p, &mut collected)).transpose()?;
+        let train = spec.train.as_ref().map(|p| self.phase(p, spec.shuffle, &mut collected)).transpose()?;
+        let validation =
+            spec.validation.as_ref().map(|p| self.phase(p, false, &mut collected)).transpose()?;
         let gate = Arc::new(Gate::default());
         let leases = lease(&gate, train.iter().chain(&validation))?;
         let reads = read_only(&gate, &leases, train.iter().chain(&validation));
@@ -60,10 +63,10 @@ impl Engine {
             train,
             validation,
             epochs: spec.epochs.clone(),
-            shuffle: spec.shuffle,
             numbers: spec.numbers.clone(),
             stream: spec.stream,
             progress: Duration::from_millis(spec.progress_ms),
+            batches: spec.batches,
             gate,
             leases,
             reads,
@@ -94,9 +97,9 @@ impl Engine {
         Ok(())
     }
 
-    fn phase(&mut self, spec: &PhaseSpec, collected: &mut Vec<Arc<Storage>>) -> Result<Phase> {
-        let full = self.stage(spec.full)?;
-        let rest = spec.rest.map(|id| self.stage(id)).transpose()?;
+    fn phase(&mut self, spec: &PhaseSpec, gathers: bool, collected: &mut Vec<Arc<Storage>>) -> Result<Phase> {
+        let mut full = self.stage(spec.full)?;
+        let mut rest = spec.rest.map(|id| self.stage(id)).transpose()?;
         for stage in [Some(&full), rest.as_ref()].into_iter().flatten() {
             self.check_data(&stage.runnable, &spec.data)?;
         }
@@ -155,7 +158,13 @@ impl Engine {
                 collect.push(storage);
             }
         }
-        Ok(Phase { full, rest, data, count, batch_size: spec.batch_size, collect })
+        if gathers {
+            full.runnable = self.gathering(spec.full, count)?;
+            if let (Some(rest), Some(id)) = (&mut rest, spec.rest) {
+                rest.runnable = self.gathering(id, count)?;
+            }
+        }
+        Ok(Phase { full, rest, data, count, batch_size: spec.batch_size, gathers, collect })
     }
 
     fn stage(&mut self, id: ProgramId) -> Result<Stage> {

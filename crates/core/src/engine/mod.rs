@@ -19,6 +19,8 @@ mod optimizer;
 mod overlay;
 mod program;
 mod reading;
+mod recorded;
+mod replay;
 mod runnable;
 mod tape;
 mod trace;
@@ -37,7 +39,8 @@ pub use jobs::{JobSpec, PhaseSpec};
 pub use optimizer::{OptimizerId, OptimizerSpec};
 pub use program::{ProgramId, RunArg};
 pub use reading::Reading;
-pub use runnable::{Given, Runnable};
+pub use replay::{Given, Replay};
+pub use runnable::Runnable;
 pub use tape::ProducerKind;
 pub use trace::{ArgSpec, TraceOptions};
 

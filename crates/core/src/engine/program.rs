@@ -11,7 +11,9 @@ use super::gradient::Grad;
 use super::lending::Lent;
 use super::log;
 use super::overlay::Leaf;
-use super::runnable::{Bump, Given, Runnable, ScalarSource, StateRef};
+use super::recorded::{Recorded, trust};
+use super::replay::{Given, Replay};
+use super::runnable::{Bump, Runnable, StateRef};
 use super::tape::Entry;
 use super::trace::{Trace, TraceOptions};
 use super::verify::Records;
@@ -19,8 +21,8 @@ use super::{Engine, Handle, OptimizerId};
 use crate::backend::{Binding, Executable};
 use crate::error::{Error, Result};
 use crate::graph::{Driver, Inputs, Node, NodeId, Type};
-use crate::op::{Number, Op};
-use crate::pass::{Lowered, Source, lower};
+use crate::op::Op;
+use crate::pass::Lowered;
 use crate::shape::{View, show};
 use crate::storage::{Storage, Value, gates};
 
@@ -38,9 +40,27 @@ pub enum RunArg {
     Number(f64),
 }
 
+/// What a lowering became on the backend.
+struct Prepared {
+    lowered: Lowered,
+    executable: Executable,
+    watched: Option<Watched>,
+}
+
+/// What every lowering of a trace shares.
+struct Rest {
+    bumps: Vec<Bump>,
+    states: Vec<StateRef>,
+    reads_late: Vec<(u32, u32)>,
+    random_blocks: u64,
+}
+
 /// A program with what belongs to the engine's thread.
 pub struct Program {
     pub runnable: Arc<Runnable>,
+    recorded: Recorded,
+    /// The program as its last run left it, bound; none before the first, or where states lie elsewhere since.
+    replay: Option<Replay>,
     pub(super) grads: Vec<(NodeId, bool)>,
     pub(super) effects: Arc<[(NodeId, Effect)]>,
     pub(super) structures: Vec<(OptimizerId, usize, u32)>,
@@ -94,15 +114,20 @@ impl Engine {
         }
         let effects = self.effects(&mut roots, options)?;
         let trace = self.trace.as_ref().ok_or_else(|| Error::Internal("jit: no trace is open".into()))?;
-        let lowered = self.lower_trace(trace, &roots)?;
-        let executable = self.backend.prepare(&lowered.plan)?;
-        self.counters.prepared += 1;
-        let watched = if self.anomaly { Some(Watched::new(&self.backend, &lowered.plan)?) } else { None };
+        let recorded = Recorded {
+            nodes: trace.nodes.clone(),
+            inputs: trace.inputs.clone(),
+            states: trace.states.iter().map(|s| (s.storage.dtype, s.storage.base.clone())).collect(),
+            slots: trace.slots.clone(),
+            roots,
+            separate: self.anomaly,
+        };
+        let prepared = self.prepare_trace(&recorded, recorded.lower()?)?;
         // From here on nothing fails: what the trace retained goes over to the program.
         let mut trace = self.trace.take().expect("found open above");
         let retained = std::mem::take(&mut trace.retained);
         let trace = &trace;
-        let runnable = Runnable { watched, ..self.runnable(trace, lowered, executable, &roots) };
+        let runnable = self.runnable(trace, prepared, &recorded);
         let grads = trace
             .grads
             .iter()
@@ -114,9 +139,11 @@ impl Engine {
         let flags = retained.iter().map(|&n| (n, self.tape.get(n).node.requires_grad)).collect();
         let records = Arc::new(log::records(trace));
         let structures = trace.structures.iter().map(|&(o, g, s)| (OptimizerId(o), g, s)).collect();
-        let lent = vec![None; roots.len()];
+        let lent = vec![None; recorded.roots.len()];
         Ok(Program {
             runnable: Arc::new(runnable),
+            recorded,
+            replay: None,
             grads,
             effects: effects.into(),
             structures,
@@ -163,34 +190,16 @@ impl Engine {
         }
     }
 
-    fn lower_trace(&self, trace: &Trace, roots: &[(NodeId, Option<View>)]) -> Result<Lowered> {
-        let inputs: Vec<View> = trace.inputs.iter().map(|ty| View::contiguous(&ty.shape)).collect();
-        let states: Vec<_> = trace.states.iter().map(|s| (s.storage.dtype, s.storage.base.clone())).collect();
-        lower(&Source {
-            nodes: &trace.nodes,
-            inputs: &inputs,
-            states: &states,
-            outputs: roots,
-            separate: self.anomaly,
-        })
+    /// Prepares what was lowered.
+    fn prepare_trace(&mut self, recorded: &Recorded, lowered: Lowered) -> Result<Prepared> {
+        let executable = self.backend.prepare(&lowered.plan)?;
+        self.counters.prepared += 1;
+        let watched =
+            if recorded.separate { Some(Watched::new(&self.backend, &lowered.plan)?) } else { None };
+        Ok(Prepared { lowered, executable, watched })
     }
 
-    fn runnable(
-        &self,
-        trace: &Trace,
-        lowered: Lowered,
-        executable: Executable,
-        roots: &[(NodeId, Option<View>)],
-    ) -> Runnable {
-        let scalars = lowered
-            .scalars
-            .iter()
-            .map(|&id| match trace.nodes[id.0 as usize].op {
-                Op::Slot(n) => trace.slots[n as usize].clone(),
-                Op::Const(Number(value)) => ScalarSource::Const(value),
-                _ => ScalarSource::Const(0.0),
-            })
-            .collect();
+    fn runnable(&self, trace: &Trace, prepared: Prepared, recorded: &Recorded) -> Runnable {
         let bumps = trace
             .bumps
             .iter()
@@ -205,26 +214,57 @@ impl Engine {
             .iter()
             .map(|s| s.grad_of.map_or_else(|| StateRef::Storage(Arc::clone(&s.storage)), StateRef::GradOf))
             .collect();
+        let reads_late = alias::late_reads(trace, &recorded.roots);
+        self.assembled(
+            prepared,
+            recorded,
+            Rest { bumps, states, reads_late, random_blocks: trace.random_blocks },
+        )
+    }
+
+    /// A program that takes all `count` examples and an order instead of a batch.
+    pub(super) fn gathering(&mut self, id: ProgramId, count: usize) -> Result<Arc<Runnable>> {
+        let program = self.program(id)?;
+        let recorded = program.recorded.gathering(count);
+        let Runnable { bumps, states, random_blocks, .. } = &*program.runnable;
+        let rest = Rest {
+            bumps: bumps.clone(),
+            states: states.clone(),
+            reads_late: Vec::new(),
+            random_blocks: *random_blocks,
+        };
+        let mut lowered = recorded.lower()?;
+        trust(&mut lowered, recorded.inputs.len() as u32 - 1);
+        let prepared = self.prepare_trace(&recorded, lowered)?;
+        Ok(Arc::new(self.assembled(prepared, &recorded, rest)))
+    }
+
+    fn assembled(&self, prepared: Prepared, recorded: &Recorded, rest: Rest) -> Runnable {
+        let Prepared { lowered, executable, watched } = prepared;
+        let scalars = recorded.scalars(&lowered);
         let text = |id: u32| -> Arc<str> { Arc::from(self.names.get(id)) };
-        let outputs = roots
+        let outputs = recorded
+            .roots
             .iter()
             .zip(lowered.outputs)
-            .map(|((node, _), view)| (Type { weak: None, ..trace.nodes[node.0 as usize].ty.clone() }, view))
+            .map(|((node, _), view)| {
+                (Type { weak: None, ..recorded.nodes[node.0 as usize].ty.clone() }, view)
+            })
             .collect();
         Runnable {
             backend: Arc::clone(&self.backend),
             executable,
-            watched: None,
+            watched,
             plan: lowered.plan,
             slots: lowered.slots,
             scalars,
-            bumps,
-            states,
+            bumps: rest.bumps,
+            states: rest.states,
             written: lowered.written,
-            reads_late: alias::late_reads(trace, roots),
-            inputs: trace.inputs.clone(),
+            reads_late: rest.reads_late,
+            inputs: recorded.inputs.clone(),
             outputs,
-            random_blocks: trace.random_blocks,
+            random_blocks: rest.random_blocks,
             paths: lowered.origins.iter().map(|o| text(o.path)).collect(),
             sites: lowered.origins.iter().map(|o| text(o.site)).collect(),
             origins: lowered.origins,
@@ -235,6 +275,13 @@ impl Engine {
         self.programs
             .get(id.0 as usize)
             .and_then(Option::as_ref)
+            .ok_or_else(|| Error::Internal("run: the program was freed".into()))
+    }
+
+    fn program_mut(&mut self, id: ProgramId) -> Result<&mut Program> {
+        self.programs
+            .get_mut(id.0 as usize)
+            .and_then(Option::as_mut)
             .ok_or_else(|| Error::Internal("run: the program was freed".into()))
     }
 
@@ -274,10 +321,28 @@ impl Engine {
         }
         let runnable = Arc::clone(&program.runnable);
         self.own_gradients(&runnable)?;
-        let states = self.states_of(&runnable)?;
+        let states = self.bound_states(id, &runnable)?;
         let result = self.run_with(id, &runnable, args, &states);
         self.settle();
         result
+    }
+
+    /// The states of a program: those of its last run where they are the same.
+    fn bound_states(&mut self, id: ProgramId, runnable: &Runnable) -> Result<Arc<[Arc<Storage>]>> {
+        let moves = runnable.states.iter().any(|state| matches!(state, StateRef::GradOf(_)));
+        if let Some(replay) = &self.program(id)?.replay
+            && !moves
+        {
+            return Ok(Arc::clone(replay.states()));
+        }
+        let states: Arc<[_]> = self.states_of(runnable)?.into();
+        let replay = &mut self.program_mut(id)?.replay;
+        if let Some(bound) = replay
+            && bound.states().iter().zip(&*states).any(|(a, b)| a.id != b.id)
+        {
+            *replay = None;
+        }
+        Ok(states)
     }
 
     /// Gives the gradients that a program writes memory of their own: whoever holds such a gradient
@@ -324,9 +389,9 @@ impl Engine {
     fn run_with(
         &mut self,
         id: ProgramId,
-        runnable: &Runnable,
+        runnable: &Arc<Runnable>,
         args: &[RunArg],
-        states: &[Arc<Storage>],
+        states: &Arc<[Arc<Storage>]>,
     ) -> Result<Vec<Handle>> {
         let (inputs, numbers) = self.bind_args(runnable, args, states)?;
         self.remember_arguments(id, args);
@@ -340,6 +405,8 @@ impl Engine {
             .map(|(storage, offset)| Binding { buffer: storage.buffer, offset: *offset })
             .collect();
         let targets: SmallVec<[Binding; 4]> = outputs.iter().map(|storage| storage.binding()).collect();
+        let given =
+            Given { inputs: &bindings, numbers: &numbers, outputs: &targets, arena, stream: self.stream };
         {
             let read = states.iter().chain(inputs.iter().map(|(storage, _)| storage));
             let written = runnable.written.iter().map(|&state| &states[state as usize]);
@@ -348,14 +415,15 @@ impl Engine {
                 return Err(busy("run"));
             }
             let _passes: Vec<_> = gates.iter().map(|gate| gate.visit()).collect();
-            runnable.run(&Given {
-                inputs: &bindings,
-                numbers: &numbers,
-                states,
-                outputs: &targets,
-                arena,
-                stream: self.stream,
-            })?;
+            let replay = &mut self.program_mut(id)?.replay;
+            if replay.is_none() {
+                // What belongs to a single call is looked up for its run alone, so a program that is not called any
+                // more holds no memory but its states'.
+                *replay = Some(Replay::new(Arc::clone(runnable), Arc::clone(states), None)?);
+            }
+            if let Some(replay) = replay {
+                replay.run(&given)?;
+            }
         }
         self.counters.program_runs += 1;
         self.stream.offset += runnable.random_blocks;

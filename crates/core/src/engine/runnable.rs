@@ -1,17 +1,14 @@
-//! The part of a program that runs on any thread, and what a run is given.
+//! The part of a program that runs on any thread.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use smallvec::SmallVec;
-
 use super::anomaly::Watched;
 use super::optimizer::Shared;
-use crate::backend::{Backend, Binding, BufferId, Executable, Fault, Run};
+use crate::backend::{Backend, BufferId, Executable, Fault};
 use crate::error::{Error, Result};
 use crate::graph::{NodeId, Type};
 use crate::pass::{Origin, Slot};
 use crate::plan::Plan;
-use crate::rng::Stream;
 use crate::shape::View;
 use crate::storage::Storage;
 
@@ -102,81 +99,7 @@ pub struct Runnable {
     pub sites: Vec<Arc<str>>,
 }
 
-/// What one run is given.
-pub struct Given<'a> {
-    pub inputs: &'a [Binding],
-    pub numbers: &'a [f64],
-    pub states: &'a [Arc<Storage>],
-    pub outputs: &'a [Binding],
-    pub arena: BufferId,
-    pub stream: Stream,
-}
-
 impl Runnable {
-    /// Runs once. Step counts of the updated parameters go up when the run succeeded.
-    pub fn run(&self, given: &Given<'_>) -> Result<()> {
-        let bindings: SmallVec<[Binding; 32]> = self
-            .slots
-            .iter()
-            .map(|slot| match *slot {
-                Slot::Arena => Binding { buffer: given.arena, offset: 0 },
-                Slot::Input(n) => given.inputs[n as usize],
-                Slot::State(n) => given.states[n as usize].binding(),
-                Slot::Output(n) => given.outputs[n as usize],
-            })
-            .collect();
-        let updates = self.update_scalars();
-        let scalars: SmallVec<[f64; 64]> = self
-            .scalars
-            .iter()
-            .map(|source| match *source {
-                ScalarSource::Const(value) => value,
-                ScalarSource::Arg(n) => given.numbers[n],
-                ScalarSource::Update { bump, index } => updates[bump][index],
-            })
-            .collect();
-        let run = Run {
-            bindings: &bindings,
-            scalars: &scalars,
-            seed: given.stream.seed,
-            rng_offset: given.stream.offset,
-        };
-        let done = match &self.watched {
-            Some(watched) => watched.run(self, &run),
-            None => self.backend.run(&self.executable, &run).map_err(|fault| self.named(fault)),
-        };
-        // A run that failed may have written before.
-        for &state in &self.written {
-            given.states[state as usize].written();
-        }
-        done?;
-        for bump in &self.bumps {
-            bump.shared.lock().steps[bump.param] += 1;
-        }
-        Ok(())
-    }
-
-    fn update_scalars(&self) -> SmallVec<[SmallVec<[f64; 8]>; 8]> {
-        let mut out: SmallVec<[SmallVec<[f64; 8]>; 8]> = SmallVec::new();
-        let mut last: Option<(*const Shared, usize, u64)> = None;
-        for bump in &self.bumps {
-            let numbers = bump.shared.lock();
-            let key = (
-                Arc::as_ptr(&bump.shared),
-                numbers.group_of[bump.param],
-                numbers.steps[bump.param] + bump.ahead,
-            );
-            // Parameters of one group are in step nearly always: their scalars are computed once.
-            let values = match (out.last(), last) {
-                (Some(values), Some(earlier)) if earlier == key => values.clone(),
-                _ => bump.shared.scalars(&numbers, bump.param, bump.ahead),
-            };
-            last = Some(key);
-            out.push(values);
-        }
-        out
-    }
-
     pub(super) fn named(&self, fault: Fault) -> Error {
         let Some(origin) = self.origins.get(fault.origin as usize) else { return fault.error };
         let error = if fault.error.message().starts_with(origin.name.as_str()) {

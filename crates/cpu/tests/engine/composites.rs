@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use neuroxide_core::backend::{Backend, BufferId, Executable, Fault, Run};
+use neuroxide_core::backend::{Backend, Binding, Bound, BufferId, Executable, Fault, Run, Turn};
 use neuroxide_core::dtype::DType;
 use neuroxide_core::engine::{Engine, Operand};
 use neuroxide_core::error::Result;
@@ -41,6 +41,12 @@ impl Backend for Plain {
     }
     fn run(&self, executable: &Executable, run: &Run<'_>) -> std::result::Result<(), Fault> {
         self.0.run(executable, run)
+    }
+    fn bind(&self, executable: &Executable, bindings: &[Option<Binding>]) -> Result<Bound> {
+        self.0.bind(executable, bindings)
+    }
+    fn run_bound(&self, bound: &mut Bound, turn: &Turn<'_>) -> std::result::Result<(), Fault> {
+        self.0.run_bound(bound, turn)
     }
     fn sync(&self) -> Result<()> {
         self.0.sync()

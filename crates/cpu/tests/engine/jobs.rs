@@ -45,6 +45,7 @@ fn spec(programs: &[ProgramId], x: Handle, y: Handle, epochs: usize, shuffle: bo
         numbers: vec![],
         stream: Stream::new(11),
         progress_ms: 0,
+        batches: false,
         ask: false,
     }
 }
@@ -59,7 +60,10 @@ fn a_job_trains_as_the_loop_does() {
             let (xb, yb) = batch(&mut b, 29, 5, 3, 9);
             let mut means = Vec::new();
             for epoch in 0..3 {
-                let order = if shuffle { shuffled(11, epoch, 29) } else { (0..29).collect() };
+                let mut order: Vec<i32> = (0..29).collect();
+                if shuffle {
+                    shuffled(11, epoch, 29, &mut order);
+                }
                 let mut total = 0.0;
                 for rows in order.chunks(8) {
                     let index = ints(&mut a, &[rows.len()], rows);
@@ -149,6 +153,7 @@ fn a_prediction_collects_its_rows() {
                 numbers: vec![],
                 stream: Stream::new(0),
                 progress_ms: 0,
+                batches: false,
                 ask: false,
             })
             .unwrap();
@@ -208,6 +213,7 @@ fn an_evaluation_beside_a_training_sees_whole_steps_only() {
             numbers: vec![],
             stream: Stream::new(0),
             progress_ms: 1000,
+            batches: false,
             ask: false,
         };
         let (job, _) = e.job(&spec).unwrap();
