@@ -52,6 +52,75 @@ describe('fit', () => {
     expect(Object.keys(history.history)).toEqual(['loss', 'accuracy', 'valLoss', 'valAccuracy'])
   })
 
+  test('onBatchEnd hears of every batch in order, with the means so far', async () => {
+    const { x, y } = samples(70)
+    const heard: (readonly [epoch: number, batch: number, loss: number])[] = []
+    let epoch = 0
+    const history = await compiled().fit(x, y, {
+      epochs: 2,
+      seed: 9,
+      onBatchEnd: (batch, { loss = Number.NaN, accuracy }) => {
+        expect(accuracy).toBeGreaterThanOrEqual(0)
+        heard.push([epoch, batch, loss])
+      },
+      onEpochEnd: () => {
+        epoch += 1
+      },
+      ...quiet,
+    })
+    expect(heard.map(([e, batch]) => [e, batch])).toEqual([0, 1].flatMap((e) => [0, 1, 2].map((b) => [e, b])))
+    // The last batch of an epoch completes its means.
+    expect([heard[2]?.[2], heard[5]?.[2]]).toEqual(history.loss)
+    // The same of batches that JavaScript makes.
+    const streamed: number[] = []
+    const batches = [0, 32, 64].map((start) => {
+      const rows = Math.min(32, 70 - start)
+      return { x: x.narrow(0, start, rows), y: y.narrow(0, start, rows) }
+    })
+    const again = await compiled().fit(batches, {
+      onBatchEnd: [(batch) => streamed.push(batch), (_, { loss = Number.NaN }) => streamed.push(loss)],
+      ...quiet,
+    })
+    expect(streamed.filter((_, i) => i % 2 === 0)).toEqual([0, 1, 2])
+    expect(streamed.at(-1)).toBe(again.loss[0])
+  })
+
+  test('onBatchEnd ends a training by false or by what it throws', async () => {
+    const { x, y } = samples(64 * 200)
+    for (const shuffle of [true, false]) {
+      let calls = 0
+      const fitted = compiled()
+      const history = await fitted.fit(x, y, {
+        epochs: 1000,
+        shuffle,
+        onBatchEnd: (batch) => {
+          calls += 1
+          return batch < 20
+        },
+        ...quiet,
+      })
+      expect(calls).toBe(21)
+      expect(history.epoch).toEqual([])
+      calls = 0
+      const failing = fitted.fit(x, y, {
+        epochs: 1000,
+        onBatchEnd: () => {
+          calls += 1
+          throw new RangeError('enough')
+        },
+        ...quiet,
+      })
+      await expect(failing).rejects.toThrow(RangeError)
+      expect(calls).toBe(1)
+    }
+    const stream = Array.from({ length: 5 }, (_, i) => ({ x: x.narrow(0, i * 8, 8), y: y.narrow(0, i * 8, 8) }))
+    const heard: number[] = []
+    await compiled().fit(stream, { onBatchEnd: (batch) => heard.push(batch) < 2, ...quiet })
+    expect(heard).toEqual([0, 1])
+    // @ts-expect-error a callback is a function
+    await expect(compiled().fit(x, y, { onBatchEnd: 3, ...quiet })).rejects.toThrow('onBatchEnd')
+  })
+
   test('is the loop that one would write, to the bit: order, partial last batch, steps', async () => {
     const { x, y } = samples(70)
     const fitted = compiled()

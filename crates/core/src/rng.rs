@@ -30,6 +30,7 @@ pub fn philox(seed: u64, block: u64) -> [u32; 4] {
 
 /// The words of `N` blocks from `first` on, word by word: side by side they keep a processor busy, where one alone
 /// waits for each product before the next.
+#[allow(clippy::needless_range_loop, reason = "lanes of four arrays at once, which vectorise")]
 fn philox_lanes<const N: usize>(seed: u64, first: u64) -> [[u32; N]; 4] {
     let mut counter = [[0; N]; 4];
     for lane in 0..N {
@@ -93,10 +94,10 @@ pub fn integer(word: u32, low: i32, high: i32) -> i32 {
 
 /// Writes a uniformly random order of `0..out.len()` (Fisher–Yates); block `i / 4` word `i % 4` places element `i`.
 pub fn permutation(seed: u64, offset: u64, out: &mut [i32]) {
+    const LANES: usize = 16;
     for (i, slot) in out.iter_mut().enumerate() {
         *slot = i as i32;
     }
-    const LANES: usize = 16;
     let mut words = [[0; LANES]; 4];
     for (draw, i) in (1..out.len()).rev().enumerate() {
         let (block, word) = (draw / 4, draw % 4);
@@ -149,9 +150,9 @@ mod tests {
     fn lanes_are_the_blocks_one_by_one() {
         for first in [0, 7, u64::from(u32::MAX) - 3] {
             let lanes = philox_lanes::<8>(0x0123_4567_89ab_cdef, first);
-            for lane in 0..8 {
+            for (lane, block) in (first..first + 8).enumerate() {
                 let words = [0, 1, 2, 3].map(|word| lanes[word][lane]);
-                assert_eq!(words, philox(0x0123_4567_89ab_cdef, first + lane as u64));
+                assert_eq!(words, philox(0x0123_4567_89ab_cdef, block));
             }
         }
     }

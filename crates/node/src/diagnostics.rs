@@ -1,10 +1,15 @@
 //! What the environment is doing, for people and tests.
 
+use std::sync::Arc;
+
+use napi::sys;
 use neuroxide_core::error::Error;
 
+use crate::background;
 use crate::call::Call;
 use crate::failure::{Outcome, wrong_argument};
 use crate::json;
+use crate::value::{self, Strong};
 
 /// `setMode('anomaly', on)`
 pub fn set_mode(call: &Call<'_>) -> Outcome<()> {
@@ -53,6 +58,30 @@ pub fn device(call: &Call<'_>) -> Outcome<String> {
         ("isa", json::string(state.backend.isa().name())),
         ("threads", state.backend.threads().to_string()),
     ]))
+}
+
+/// `debugCalls(count, callback) -> Promise`: exists to measure what a call from another thread costs.
+pub fn debug_calls(call: &Call<'_>) -> Outcome<sys::napi_value> {
+    let count = call.count(0)?;
+    let callback = Arc::new(Strong::new(call.env, call.value(1))?);
+    let (sender, kept) = (call.home.channel().sender(), Arc::clone(&callback));
+    background::promise(
+        call,
+        move || {
+            for _ in 0..count {
+                let callback = Arc::clone(&callback);
+                sender.post(move |env, _| value::call(env, callback.get(env)?, &[]));
+            }
+            Ok(())
+        },
+        move |env, _, done| {
+            // The calls came before, so nobody else holds it.
+            if let Some(callback) = Arc::into_inner(kept) {
+                callback.release(env);
+            }
+            Ok(done?)
+        },
+    )
 }
 
 /// `debugPanic()`: exists to test that a panic becomes an error.

@@ -91,6 +91,7 @@ exports! {
     c"memory"(0) => diagnostics::memory;
     c"counters"(0) => diagnostics::counters;
     c"device"(0) => diagnostics::device;
+    c"debugCalls"(2) => diagnostics::debug_calls;
     c"debugPanic"(0) => diagnostics::debug_panic;
 }
 

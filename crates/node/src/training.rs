@@ -14,7 +14,7 @@ use neuroxide_core::runner::{Control, Event, Job};
 use crate::batches::Batches;
 use crate::call::{Call, whole};
 use crate::channel::Sender;
-use crate::failure::{Failure, Outcome, check};
+use crate::failure::{Failure, Outcome};
 use crate::home::Home;
 use crate::panics;
 use crate::value::{self, Strong};
@@ -233,7 +233,7 @@ fn deliver_batches(env: sys::napi_env, home: &Home, id: u32) -> Outcome<()> {
         set(c"values", value::f64s(env, &gathered.values)?)?;
         (run.callback.get(env)?, object)
     };
-    call_back(env, function, argument)
+    value::call(env, function, &[argument])
 }
 
 /// Calls the training's callback with one event; the last one ends it.
@@ -254,16 +254,8 @@ fn deliver(env: sys::napi_env, home: &Home, id: u32, event: Event) -> Outcome<()
     if last {
         home.channel().end(env)?;
     }
-    call_back(env, function, argument)
-}
-
-/// Calls a callback while the state is free: it may call any export.
-fn call_back(env: sys::napi_env, function: sys::napi_value, argument: sys::napi_value) -> Outcome<()> {
-    let receiver = value::undefined(env)?;
-    // SAFETY: `function` is the callback given to `fitStart`, all values belong to this scope.
-    check(env, unsafe {
-        sys::napi_call_function(env, receiver, function, 1, &raw const argument, std::ptr::null_mut())
-    })
+    // The state is free again: the callback may call any export.
+    value::call(env, function, &[argument])
 }
 
 /// An event as a plain object.

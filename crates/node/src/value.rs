@@ -216,6 +216,14 @@ pub fn as_typed(env: sys::napi_env, value: sys::napi_value) -> Option<Typed> {
     Some(Typed { kind, data: data.cast(), bytes: length * size, exclusive })
 }
 
+/// Calls a function; nothing of the environment may be borrowed meanwhile.
+pub fn call(env: sys::napi_env, function: sys::napi_value, arguments: &[sys::napi_value]) -> Outcome<()> {
+    let receiver = undefined(env)?;
+    let (count, arguments) = (arguments.len(), arguments.as_ptr());
+    // SAFETY: `function` and all arguments belong to the running scope.
+    check(env, unsafe { sys::napi_call_function(env, receiver, function, count, arguments, ptr::null_mut()) })
+}
+
 /// A property of an object; getters run, so nothing of the environment may be borrowed meanwhile.
 pub fn get(env: sys::napi_env, object: sys::napi_value, name: &CStr) -> Outcome<sys::napi_value> {
     let mut out = ptr::null_mut();
@@ -274,6 +282,8 @@ pub struct Strong(sys::napi_ref);
 // SAFETY: another thread can only carry it: every method takes the environment, which is given out
 // on the JavaScript thread alone, and dropping it does nothing.
 unsafe impl Send for Strong {}
+// SAFETY: as above.
+unsafe impl Sync for Strong {}
 
 impl Strong {
     pub fn new(env: sys::napi_env, value: sys::napi_value) -> Outcome<Self> {

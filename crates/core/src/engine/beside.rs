@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::gradient::Grad;
-use super::program::{Effect, busy};
+use super::program::{Effect, Placed, busy};
 use super::runnable::Arena;
 use super::{Engine, Handle, ProgramId, RunArg};
 use crate::backend::Binding;
@@ -17,8 +19,8 @@ use super::runnable::Runnable;
 /// A run that has been prepared: it leases the state it writes until it is dropped.
 pub struct Beside {
     runnable: Arc<Runnable>,
-    inputs: Vec<(Arc<Storage>, usize)>,
-    numbers: Vec<f64>,
+    inputs: SmallVec<[Placed; 4]>,
+    numbers: SmallVec<[f64; 4]>,
     states: Vec<Arc<Storage>>,
     outputs: Vec<Arc<Storage>>,
     returned: usize,
@@ -40,10 +42,7 @@ impl Engine {
     ///
     /// Its share of the random stream is taken now, so the numbers do not depend on when it runs.
     pub fn run_beside(&mut self, id: ProgramId, args: &[RunArg]) -> Result<Beside> {
-        let program = self.program(id)?;
-        if !self.guards_hold(program) {
-            return Err(Error::GuardMiss("run: gradients or optimizer settings have changed".into()));
-        }
+        let program = self.guarded_program(id)?;
         if program.effects.iter().any(|(_, effect)| matches!(effect, Effect::Keep(_))) {
             return Err(Error::Trace(
                 "run: the step leaves gradients behind; expected it to start with zeroGrad(), so that they stay inside the step"

@@ -308,6 +308,7 @@ impl Engine {
             self.settle();
         }
         self.tape.get_mut(node).node.requires_grad = on;
+        self.guarded += 1;
         Ok(())
     }
 

@@ -196,10 +196,14 @@ impl Engine {
     }
 
     pub(super) fn replace_grad(&mut self, leaf: NodeId, grad: Option<Grad>) {
+        let kind = grad.as_ref().map(std::mem::discriminant);
         let earlier = match grad {
             Some(grad) => self.grads.insert(leaf, grad),
             None => self.grads.remove(&leaf),
         };
+        if earlier.as_ref().map(std::mem::discriminant) != kind {
+            self.guarded += 1;
+        }
         if let Some(Grad::Node(node)) = earlier {
             self.release_node(node);
         }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use smallvec::SmallVec;
+
 use super::runnable::Runnable;
 use super::{Engine, ProgramId};
 use crate::error::Result;
@@ -34,8 +36,8 @@ impl Engine {
         &mut self,
         id: ProgramId,
         runnable: &Runnable,
-    ) -> Result<Vec<Arc<Storage>>> {
-        let mut out = Vec::with_capacity(runnable.outputs.len());
+    ) -> Result<SmallVec<[Arc<Storage>; 2]>> {
+        let mut out = SmallVec::with_capacity(runnable.outputs.len());
         for (at, (ty, view)) in runnable.outputs.iter().enumerate() {
             let program = self.program(id)?;
             let lends = at < program.returned && view.numel() * ty.dtype.size() > COPIED_OUTPUT_BYTES;

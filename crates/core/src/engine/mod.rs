@@ -112,6 +112,8 @@ pub struct Engine {
     traces: u64,
     grads: HashMap<NodeId, Grad>,
     grad_enabled: bool,
+    /// Another number after anything that the guards of programs look at has changed.
+    guarded: u64,
     stream: Stream,
     forks: u64,
     cache: Cache,
@@ -144,6 +146,7 @@ impl Engine {
             traces: 0,
             grads: HashMap::new(),
             grad_enabled: true,
+            guarded: 1,
             stream: Stream::new(0),
             forks: 0,
             cache: Cache::default(),
@@ -269,7 +272,9 @@ impl Engine {
             if self.grads.is_empty() {
                 return;
             }
-            if let Some(Grad::Node(grad)) = self.grads.remove(&node) {
+            let Some(grad) = self.grads.remove(&node) else { continue };
+            self.guarded += 1;
+            if let Grad::Node(grad) = grad {
                 self.tape.release(grad, &mut gone);
             }
         }

@@ -114,6 +114,7 @@ impl Engine {
             self.optimizers.len() - 1
         });
         self.optimizers[at] = Some(made);
+        self.guarded += 1;
         Ok(OptimizerId(at as u32))
     }
 
@@ -171,6 +172,7 @@ impl Engine {
                     .into(),
             ));
         }
+        self.guarded += u64::from(value.is_some());
         let mut numbers = self.optimizer(id)?.shared.lock();
         let slot = numbers.groups.get_mut(group).and_then(|g| g.get_mut(index)).ok_or_else(|| {
             Error::Internal(format!("optimizer: no hyperparameter {index} in group {group}"))
@@ -206,6 +208,7 @@ impl Engine {
     }
 
     pub fn optimizer_free(&mut self, id: OptimizerId) {
+        self.guarded += 1;
         if let Some(optimizer) = self.optimizers.get_mut(id.0 as usize).and_then(Option::take) {
             for node in optimizer.params.into_iter().chain(optimizer.states.into_iter().flatten()) {
                 self.release_node(node);

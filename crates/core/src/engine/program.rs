@@ -1,6 +1,5 @@
 //! Programs: what a trace becomes, and how it runs on the JavaScript thread.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -32,6 +31,9 @@ pub struct ProgramId(pub u32);
 
 /// A storage and the byte at which a tensor begins in it.
 pub type Placed = (Arc<Storage>, usize);
+
+/// Tensors and numbers among the arguments of a run.
+pub type Arguments = (SmallVec<[Placed; 4]>, SmallVec<[f64; 4]>);
 
 /// An argument of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,6 +68,10 @@ pub struct Program {
     pub(super) structures: Vec<(OptimizerId, usize, u32)>,
     /// Captured leaves and whether they required a gradient.
     flags: Vec<(NodeId, bool)>,
+    /// The engine's count of changes up to which the guards are known to hold, and that up to which the effects
+    /// on gradients are in force.
+    held: u64,
+    settled: u64,
     pub(super) records: Records,
     /// Storages of the arguments of the run that is being verified.
     pub(super) arguments: Vec<u64>,
@@ -148,6 +154,8 @@ impl Engine {
             effects: effects.into(),
             structures,
             flags,
+            held: 0,
+            settled: 0,
             records,
             arguments: Vec::new(),
             retained,
@@ -315,16 +323,25 @@ impl Engine {
         if self.trace.is_some() {
             return Err(Error::Internal("run: a trace is open".into()));
         }
-        let program = self.program(id)?;
-        if !self.guards_hold(program) {
-            return Err(Error::GuardMiss("run: gradients or optimizer settings have changed".into()));
-        }
-        let runnable = Arc::clone(&program.runnable);
+        let runnable = Arc::clone(&self.guarded_program(id)?.runnable);
         self.own_gradients(&runnable)?;
         let states = self.bound_states(id, &runnable)?;
         let result = self.run_with(id, &runnable, args, &states);
         self.settle();
         result
+    }
+
+    /// A program whose guards hold.
+    pub(super) fn guarded_program(&mut self, id: ProgramId) -> Result<&Program> {
+        let program = self.program(id)?;
+        if program.held != self.guarded {
+            if !self.guards_hold(program) {
+                return Err(Error::GuardMiss("run: gradients or optimizer settings have changed".into()));
+            }
+            let held = self.guarded;
+            self.program_mut(id)?.held = held;
+        }
+        self.program(id)
     }
 
     /// The states of a program: those of its last run where they are the same.
@@ -436,9 +453,9 @@ impl Engine {
         runnable: &Runnable,
         args: &[RunArg],
         states: &[Arc<Storage>],
-    ) -> Result<(Vec<Placed>, Vec<f64>)> {
-        let mut inputs: Vec<(Arc<Storage>, usize)> = Vec::new();
-        let mut numbers = Vec::new();
+    ) -> Result<Arguments> {
+        let mut inputs: SmallVec<[Placed; 4]> = SmallVec::new();
+        let mut numbers = SmallVec::new();
         for arg in args {
             match *arg {
                 RunArg::Number(value) => numbers.push(value),
@@ -485,26 +502,31 @@ impl Engine {
         &mut self,
         id: ProgramId,
         runnable: &Runnable,
-        outputs: Vec<Arc<Storage>>,
+        outputs: SmallVec<[Arc<Storage>; 2]>,
     ) -> Result<Vec<Handle>> {
-        let program = self.program(id)?;
-        let (effects, returned) = (Arc::clone(&program.effects), program.returned);
-        let lent: Vec<_> = program.lent.iter().map(|l| l.as_ref().map(|l| Arc::clone(&l.gone))).collect();
+        let returned = self.program(id)?.returned;
         let mut handles = Vec::with_capacity(returned);
-        let mut kept: HashMap<usize, NodeId> = HashMap::new();
+        let mut kept: SmallVec<[NodeId; 4]> = SmallVec::new();
         for (at, storage) in outputs.into_iter().enumerate() {
+            let lent = self.program(id)?.lent[at].as_ref().map(|lent| Arc::clone(&lent.gone));
             let node = self.output_node(runnable.outputs[at].0.clone(), storage);
             if at < returned {
-                self.tape.get_mut(node).lent.clone_from(&lent[at]);
+                self.tape.get_mut(node).lent = lent;
                 handles.push(self.handle(node));
             } else {
-                kept.insert(at, node);
+                kept.push(node);
             }
         }
+        let program = self.program(id)?;
+        if program.settled == self.guarded && kept.is_empty() {
+            // Gradients that were lost or cleared are so still.
+            return Ok(handles);
+        }
+        let effects = Arc::clone(&program.effects);
         for &(leaf, effect) in effects.iter() {
             let grad = match effect {
                 Effect::Keep(at) => {
-                    let node = kept[&at];
+                    let node = kept[at - returned];
                     self.tape.retain(node);
                     Some(Grad::Node(node))
                 }
@@ -513,6 +535,8 @@ impl Engine {
             };
             self.replace_grad(leaf, grad);
         }
+        let settled = self.guarded;
+        self.program_mut(id)?.settled = settled;
         Ok(handles)
     }
 

@@ -181,6 +181,7 @@ impl Engine {
             }
         }
         let replaced = std::mem::replace(&mut self.grads, snapshot.grads.clone());
+        self.guarded += 1;
         self.release_grads(replaced);
         Ok(())
     }

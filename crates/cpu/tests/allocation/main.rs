@@ -1,13 +1,16 @@
-//! Replay of a prepared plan allocates nothing.
+//! Running what has been prepared allocates nothing: plans, bound plans, whole steps of training.
 
 #[path = "../kernels/common.rs"]
 mod common;
+#[path = "../../benches/steps/models.rs"]
+mod models;
+mod steps;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use common::{Noise, Tensor};
-use neuroxide_core::backend::{Backend, Binding, Run};
+use neuroxide_core::backend::{Backend, Binding, Run, Turn};
 use neuroxide_core::dtype::DType;
 use neuroxide_core::op::{ArgOp, Composite, Random, ReduceOp};
 use neuroxide_core::ops::table::BinaryOp;
@@ -114,6 +117,16 @@ fn replay_allocates_nothing() {
     let before = COUNT.get();
     for seed in 1..50 {
         backend.run(&executable, &run(seed)).unwrap();
+    }
+    assert_eq!(COUNT.get() - before, 0);
+    // The same bound: where it was, elsewhere in its buffer, and in another buffer.
+    let other = backend.alloc(program.bytes + 64).unwrap();
+    let mut bound = backend.bind(&executable, &bindings.map(Some)).unwrap();
+    let before = COUNT.get();
+    for seed in 1..50 {
+        let moved = [(0, Binding { buffer: other, offset: 64 })];
+        let moved = &moved[..seed as usize % 2];
+        backend.run_bound(&mut bound, &Turn { moved, scalars: &[0.5], seed, rng_offset: 0 }).unwrap();
     }
     assert_eq!(COUNT.get() - before, 0);
     // The counter counts: an error's message is made of allocations.
