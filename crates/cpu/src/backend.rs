@@ -9,7 +9,7 @@ use neuroxide_core::plan::Plan;
 
 use crate::executable::{Context, Executable};
 use crate::isa::Isa;
-use crate::memory::{Base, Buffers, Kept};
+use crate::memory::{Buffers, Kept};
 use crate::pool::{MAX_WIDTH, Pool, cores};
 
 /// How the backend runs; what is `None` is taken from the environment, then from the machine.
