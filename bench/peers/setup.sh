@@ -13,12 +13,17 @@ set -euo pipefail
 usage() { sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 [ $# -ge 1 ] || usage
 case $1 in -*) usage ;; esac
+parts=("${@:2}")
+[ ${#parts[@]} -gt 0 ] || parts=(py tf js rs)
+for part in "${parts[@]}"; do
+  case $part in
+    py | tf | js | rs) ;;
+    *) echo "setup.sh: no part $part; there are py, tf, js and rs" >&2; exit 2 ;;
+  esac
+done
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 mkdir -p "$1"
 dir=$(cd "$1" && pwd)
-shift
-parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(py tf js rs)
 
 # A virtual environment; made anew only where there is none.
 environment() { [ -x "$dir/$1/bin/python" ] || python3 -m venv "$dir/$1"; }
@@ -70,9 +75,4 @@ crate() {
   echo "$program ready"
 }
 
-for part in "${parts[@]}"; do
-  case $part in
-    py | tf | js | rs) "part_$part" ;;
-    *) echo "setup.sh: no part $part; there are py, tf, js and rs" >&2; exit 2 ;;
-  esac
-done
+for part in "${parts[@]}"; do "part_$part"; done

@@ -1,5 +1,6 @@
 //! Speed of the kernels: matrix products as a share of the peak that this machine reaches with fused
-//! multiply-adds alone, elementwise kernels and sums as bytes per second beside a plain copy.
+//! multiply-adds alone, elementwise kernels and sums as bytes per second beside a plain copy, and what it costs to
+//! split work over threads.
 //!
 //! `cargo bench -p neuroxide-cpu -- matmul` runs the rows whose names contain a word. `NEUROXIDE_ISA`
 //! and `NEUROXIDE_THREADS` choose what is measured, as they do elsewhere.
@@ -7,6 +8,7 @@
 #![allow(clippy::print_stdout, reason = "a benchmark is there to print")]
 
 mod peak;
+mod regions;
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -28,7 +30,11 @@ fn main() -> Result<()> {
     let bench = Bench { backend: &*CpuBackend::new(Options::default())?, wanted };
     println!("{}, {} threads", bench.backend.isa(), bench.backend.threads());
     matmuls(&bench)?;
-    streams(&bench)
+    streams(&bench)?;
+    if bench.wants("fork and join") {
+        regions::run(bench.backend.threads());
+    }
+    Ok(())
 }
 
 struct Bench<'a> {
