@@ -9,6 +9,7 @@
 
 mod arg;
 mod backend;
+mod behind;
 mod copy;
 mod element;
 mod elementwise;

@@ -10,7 +10,7 @@ mod pack;
 use neuroxide_core::dtype::DType;
 use neuroxide_core::error::Result;
 use neuroxide_core::ops::table::{BinaryFn, BinaryOp, UnaryFn, UnaryOp, binary, unary};
-use neuroxide_core::plan::{Expr, Instr, SUM_CHUNK};
+use neuroxide_core::plan::{Expr, Instr, Operand, SUM_CHUNK};
 use neuroxide_core::shape::View;
 use smallvec::SmallVec;
 
@@ -155,6 +155,16 @@ fn recognise(expr: &Expr) -> Option<Epilogue> {
     }
     let out = last + u16::from(relu);
     (rest.is_empty() && expr.outs[..] == [out]).then_some(Epilogue { bias, relu })
+}
+
+/// Whether the tiles compute an expression themselves: a bias lies along the columns, and not where the out does,
+/// which the tiles write before they read it.
+pub(crate) fn knows(site: &Site<'_>, expr: &Expr) -> bool {
+    let along = |view: &View| (0..2).all(|axis| view.strides[axis] == 0 || view.shape[axis] <= 1);
+    let apart =
+        |bias: &Operand| site.step.outs.iter().all(|out| (out.slot, out.base) != (bias.slot, bias.base));
+    let fits = |bias: &Operand| along(&bias.view) && apart(bias);
+    recognise(expr).is_some_and(|it| !it.bias || site.step.ins.get(2).is_some_and(fits))
 }
 
 pub(crate) fn prepare(site: &Site<'_>, expr: &Expr) -> Result<Box<dyn Task>> {

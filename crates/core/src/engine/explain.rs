@@ -45,7 +45,7 @@ impl Engine {
             let origin = step.origin as usize;
             ExplainRow {
                 kernel: kind(&step.kernel),
-                ops: runnable.origins[origin].name.clone(),
+                ops: runnable.origins[origin].ops.clone(),
                 shapes: format!("{} -> {}", side(&step.ins), side(&step.outs)).trim_start().to_owned(),
                 bytes,
                 offset: step.outs.first().filter(|o| o.slot == 0).map(|o| o.base),

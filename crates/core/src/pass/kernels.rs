@@ -7,7 +7,7 @@ use super::lower::{Lowering, Place};
 use crate::error::{Error, Result};
 use crate::graph::NodeId;
 use crate::op::Op;
-use crate::plan::{Cut, Expr, Kernel};
+use crate::plan::{Cut, Kernel};
 use crate::shape::{Dims, View};
 
 impl Lowering<'_> {
@@ -56,14 +56,7 @@ impl Lowering<'_> {
             }
             Op::IndexSelect { axis } => {
                 let (x, index) = (self.read_contiguous(inputs[0]), self.read_contiguous(inputs[1]));
-                let out = self.out(id);
-                self.emit(
-                    Kernel::IndexSelect(Expr::plain(x.dtype)),
-                    &[folded(&x, *axis, 1), index],
-                    &[folded(&out, *axis, 1)],
-                    name,
-                    id,
-                );
+                self.index_select(id, &x, index, *axis);
             }
             Op::ScatterAdd { axis } | Op::IndexAdd { axis } => {
                 let (index, source) = (self.read_contiguous(inputs[1]), self.read_contiguous(inputs[2]));
@@ -143,7 +136,7 @@ impl Lowering<'_> {
 }
 
 /// A contiguous tensor as `[outer, len, inner]` around a run of axes.
-fn folded(region: &Region, first: usize, count: usize) -> Region {
+pub(super) fn folded(region: &Region, first: usize, count: usize) -> Region {
     let shape = &region.view.shape;
     let dims: Dims = SmallVec::from_slice(&[
         shape[..first].iter().product(),

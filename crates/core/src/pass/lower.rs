@@ -4,11 +4,12 @@ use smallvec::SmallVec;
 
 use crate::dtype::DType;
 use crate::error::{Error, Result};
-use crate::graph::{Node, NodeId};
-use crate::op::{Op, ViewOp};
+use crate::graph::{Node, NodeId, Type};
+use crate::op::Op;
 use crate::pass::fuse::{Group, Region};
 use crate::pass::memory::{Lifetime, pack};
 use crate::pass::order::{Order, order};
+use crate::pass::schedule::schedule;
 use crate::pass::simplify::simplify;
 use crate::plan::{Expr, Instr, Kernel, Operand, Plan, Step};
 use crate::shape::View;
@@ -38,7 +39,10 @@ pub enum Slot {
 /// Where a step came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
+    /// The op that a failure of the step is reported of.
     pub name: String,
+    /// All ops that the step computes.
+    pub ops: String,
     pub path: u32,
     pub site: u32,
     /// The op of the library that the step is part of.
@@ -77,6 +81,11 @@ pub(super) struct Buf {
 pub(super) enum Place {
     /// A run-time scalar.
     Scalar(u32),
+    /// Made of run-time scalars by a few ops, in whatever kernel reads it.
+    Uniform {
+        node: NodeId,
+        size: usize,
+    },
     Memory(Region),
 }
 
@@ -84,14 +93,20 @@ pub(super) struct Lowering<'a> {
     pub(super) source: &'a Source<'a>,
     pub(super) order: Order,
     pub(super) places: Vec<Option<Place>>,
-    /// Nodes that an epilogue has taken over.
+    /// Nodes that another one's kernel computes.
     pub(super) absorbed: Vec<bool>,
     pub(super) group: Option<Group>,
     pub(super) bufs: Vec<Buf>,
     steps: Vec<Step>,
     scalars: Vec<NodeId>,
     origins: Vec<Origin>,
-    written: Vec<u32>,
+    pub(super) written: Vec<u32>,
+}
+
+/// Whether two views name the same elements in the same order; strides of axes of size 1 say nothing.
+fn same_elements(a: &View, b: &View) -> bool {
+    let strides = a.strides.iter().zip(&b.strides).zip(&a.shape);
+    a.shape == b.shape && a.offset == b.offset && strides.into_iter().all(|((a, b), &n)| a == b || n == 1)
 }
 
 /// Lowers a graph to a plan.
@@ -107,7 +122,11 @@ pub fn lower(source: &Source<'_>) -> Result<Lowered> {
 
 fn lower_as_is(source: &Source<'_>) -> Result<Lowered> {
     let roots: Vec<NodeId> = source.outputs.iter().map(|&(node, _)| node).collect();
-    let order = order(source.nodes, &roots);
+    let mut order = order(source.nodes, &roots);
+    if !source.separate {
+        schedule(source.nodes, &mut order);
+    }
+    order.drop_checks(source.nodes);
     let mut lowering = Lowering {
         source,
         places: vec![None; source.nodes.len()],
@@ -195,6 +214,18 @@ impl Lowering<'_> {
     }
 
     pub(super) fn emit(&mut self, kernel: Kernel, ins: &[Region], outs: &[Region], name: &str, at: NodeId) {
+        self.emit_as(kernel, ins, outs, (name, name), at);
+    }
+
+    /// The same with a name for failures and one for all that is computed.
+    pub(super) fn emit_as(
+        &mut self,
+        kernel: Kernel,
+        ins: &[Region],
+        outs: &[Region],
+        (name, ops): (&str, &str),
+        at: NodeId,
+    ) {
         let step = self.steps.len();
         for region in ins.iter().chain(outs) {
             let buf = &mut self.bufs[region.buf];
@@ -206,6 +237,7 @@ impl Lowering<'_> {
         let node = self.get(at);
         let origin = Origin {
             name: name.to_owned(),
+            ops: ops.to_owned(),
             path: node.path,
             site: node.site,
             called: node.called,
@@ -223,11 +255,18 @@ impl Lowering<'_> {
     // Reading a node's memory.
 
     /// Gives a member of the open group memory of its own; the group stays open.
-    fn store(&mut self, id: NodeId) -> Option<Region> {
+    pub(super) fn store(&mut self, id: NodeId) -> Option<Region> {
         let group = self.group.as_ref()?;
         let reg = group.reg(id)?;
-        let layout = group.layout();
-        let dtype = self.get(id).ty.dtype;
+        let Type { dtype, shape, .. } = &self.get(id).ty;
+        let dtype = *dtype;
+        // The kernel walks its own shape, the node has one of the same elements in the same order.
+        let walked = group.layout();
+        let (layout, own) =
+            match if walked.shape == *shape { Some(walked.clone()) } else { walked.reshape(shape) } {
+                Some(own) => (walked, own),
+                None => (View::contiguous(&group.shape), View::contiguous(shape)),
+            };
         let stored = group
             .outs
             .iter()
@@ -240,15 +279,17 @@ impl Lowering<'_> {
             self.group.as_mut()?.outs.push((reg, region.clone()));
             region
         };
+        let region = Region { view: own, ..region };
         self.places[id.0 as usize] = Some(Place::Memory(region.clone()));
         Some(region)
     }
 
     /// A node's memory, possibly still to be written by the open group.
-    fn region(&mut self, id: NodeId) -> Region {
+    pub(super) fn region(&mut self, id: NodeId) -> Region {
         match self.places[id.0 as usize].clone() {
             Some(Place::Memory(region)) => region,
             Some(Place::Scalar(index)) => self.fill(id, index),
+            Some(Place::Uniform { node, .. }) => self.spread(id, node),
             None => self.store(id).expect("nodes are lowered before their readers"),
         }
     }
@@ -291,150 +332,6 @@ impl Lowering<'_> {
         self.emit(Kernel::Elementwise(expr), &[], std::slice::from_ref(region), "fill", at);
     }
 
-    // Views and elementwise nodes.
-
-    fn view(&mut self, id: NodeId, input: NodeId, op: &ViewOp) {
-        if let Some(Place::Scalar(index)) = self.places[input.0 as usize] {
-            self.places[id.0 as usize] = Some(Place::Scalar(index));
-            return;
-        }
-        let same = self.get(id).ty.shape == self.get(input).ty.shape
-            && matches!(op, ViewOp::Alias | ViewOp::Detach | ViewOp::Reshape(_) | ViewOp::Expand(_));
-        if let Some(group) = &mut self.group
-            && same
-            && let Some(reg) = group.reg(input)
-        {
-            group.name_reg(id, reg);
-            return;
-        }
-        let region = self.region(input);
-        let place = if let Some(view) = op.apply(&region.view) {
-            Region { view, ..region }
-        } else {
-            let source = self.read_contiguous(input);
-            Region { view: op.apply(&source.view).expect("a contiguous tensor takes every view"), ..source }
-        };
-        self.places[id.0 as usize] = Some(Place::Memory(place));
-    }
-
-    fn elementwise(&mut self, id: NodeId, op: &Op, inputs: &[NodeId]) {
-        let shape = self.get(id).ty.shape.clone();
-        if self.group.as_ref().is_some_and(|g| {
-            g.shape != shape
-                || g.is_full()
-                || inputs.iter().any(|&i| g.reg(i).is_none() && self.pending(g, i))
-        }) {
-            self.flush();
-        }
-        if self.group.is_none() {
-            self.group = Some(Group::new(&shape));
-        }
-        let regs: SmallVec<[u16; 3]> = inputs.iter().map(|&i| self.operand(i)).collect();
-        let dtype_of = |n: usize| self.get(inputs[n]).ty.dtype;
-        let instr = match *op {
-            Op::Unary(op) => Instr::Unary { op, dtype: dtype_of(0), a: regs[0] },
-            Op::Binary(op) => Instr::Binary { op, dtype: dtype_of(0), a: regs[0], b: regs[1] },
-            Op::Where => Instr::Where { dtype: dtype_of(1), cond: regs[0], a: regs[1], b: regs[2] },
-            Op::Cast(to) => Instr::Cast { from: dtype_of(0), to, a: regs[0] },
-            _ => Instr::Iota { axis: 0 },
-        };
-        let group = self.group.as_mut().expect("opened above");
-        let reg = group.push(instr);
-        group.name_reg(id, reg);
-        group.names.push(op.name());
-    }
-
-    /// Whether memory that a node lies in is still to be written by the group.
-    pub(super) fn pending(&self, group: &Group, id: NodeId) -> bool {
-        matches!(&self.places[id.0 as usize], Some(Place::Memory(region)) if group.writes(region.buf))
-    }
-
-    /// The register that holds an operand in the open group.
-    fn operand(&mut self, id: NodeId) -> u16 {
-        let dtype = self.get(id).ty.dtype;
-        let place = self.places[id.0 as usize].clone();
-        let group = self.group.as_mut().expect("the caller opened a group");
-        if let Some(reg) = group.reg(id) {
-            return reg;
-        }
-        match place {
-            Some(Place::Scalar(index)) => group.scalar(index, dtype),
-            Some(Place::Memory(region)) => group.load(region),
-            None => unreachable!("nodes are lowered before their readers"),
-        }
-    }
-
-    /// Emits the open group: whatever is read outside of it gets memory.
-    pub(super) fn flush(&mut self) {
-        let Some(group) = &self.group else { return };
-        let needed: Vec<NodeId> = group
-            .members()
-            .iter()
-            .copied()
-            .filter(|&m| {
-                self.places[m.0 as usize].is_none()
-                    && (self.order.is_root[m.0 as usize]
-                        || self.order.readers[m.0 as usize].iter().any(|&r| !group.contains(r)))
-            })
-            .collect();
-        for id in needed {
-            self.store(id);
-        }
-        let Some(group) = self.group.take() else { return };
-        if group.outs.is_empty() {
-            return;
-        }
-        let mut names = group.names.clone();
-        names.dedup();
-        let outs: Vec<Region> = group.outs.iter().map(|(_, r)| r.clone()).collect();
-        let at = *group.members().last().expect("a group has members");
-        self.emit(Kernel::Elementwise(group.expr()), &group.ins, &outs, &names.join(" "), at);
-    }
-
-    // Writes.
-
-    fn assign(&mut self, id: NodeId, state: NodeId, value: NodeId, view: &View) {
-        let Some(Place::Memory(target)) = self.places[state.0 as usize].clone() else {
-            unreachable!("the first operand of a write is a state")
-        };
-        if let Kind::Bound(Slot::State(n)) = self.bufs[target.buf].kind
-            && !self.written.contains(&n)
-        {
-            self.written.push(n);
-        }
-        let region = Region { view: view.clone(), ..target.clone() };
-        let joins = self.group.as_ref().is_some_and(|g| {
-            g.reg(value).is_some() && g.shape == view.shape && g.only_at(region.buf, view) && !g.is_full()
-        });
-        if joins {
-            let group = self.group.as_mut().expect("checked above");
-            let reg = group.reg(value).expect("checked above");
-            // A second write to the same place in one kernel replaces the first.
-            group.outs.retain(|(_, r)| *r != region);
-            group.outs.push((reg, region));
-            if *view == target.view {
-                group.name_reg(id, reg);
-            } else {
-                group.join(id);
-            }
-        } else if let Some(Place::Scalar(index)) = self.places[value.0 as usize] {
-            self.flush();
-            self.emit_fill(index, &region, id);
-        } else {
-            let mut source = self.read(value);
-            self.flush();
-            if source.buf == region.buf && source.view != region.view {
-                let copy = self.temp(source.dtype, View::contiguous(&source.view.shape));
-                self.emit(Kernel::Copy, &[source], std::slice::from_ref(&copy), "copy", id);
-                source = copy;
-            }
-            if source != region {
-                self.emit(Kernel::Copy, &[source], &[region], "assign", id);
-            }
-        }
-        self.places[id.0 as usize] = Some(Place::Memory(target));
-    }
-
     pub(super) fn out(&mut self, id: NodeId) -> Region {
         let ty = self.get(id).ty.clone();
         let region = self.temp(ty.dtype, View::contiguous(&ty.shape));
@@ -456,8 +353,8 @@ impl Lowering<'_> {
                 }
                 None => View::contiguous(&region.view.shape),
             };
-            let whole =
-                region.view == layout && self.bufs[region.buf].bytes == layout.numel() * region.dtype.size();
+            let whole = same_elements(&region.view, &layout)
+                && self.bufs[region.buf].bytes == layout.numel() * region.dtype.size();
             if whole && self.bufs[region.buf].kind == Kind::Temp {
                 self.bufs[region.buf].kind = slot;
             } else {

@@ -3,12 +3,14 @@
 //! turns nodes into steps (`kernels`) and fuses elementwise chains (`fuse`) and matmul epilogues
 //! (`epilogue`) on the way, `memory` packs the temporaries into one arena.
 
-mod epilogue;
 mod fuse;
+mod head;
+mod join;
 mod kernels;
 mod lower;
 mod memory;
 mod order;
+mod schedule;
 mod simplify;
 
 pub use lower::{Lowered, Origin, Slot, Source, lower};

@@ -1,5 +1,7 @@
 //! Which nodes run, and when.
 
+use std::collections::HashSet;
+
 use crate::graph::{Node, NodeId};
 use crate::op::Op;
 
@@ -15,7 +17,7 @@ pub struct Order {
 }
 
 /// The operand of `node` that holds indices.
-fn index_operand(op: &Op) -> Option<usize> {
+pub(super) fn index_operand(op: &Op) -> Option<usize> {
     match op {
         Op::Gather { .. } | Op::IndexSelect { .. } | Op::ScatterAdd { .. } | Op::IndexAdd { .. } => Some(1),
         _ => None,
@@ -81,6 +83,15 @@ pub fn order(nodes: &[Node], roots: &[NodeId]) -> Order {
         }
     }
     Order { nodes: out, readers, is_root, checks }
+}
+
+impl Order {
+    /// Drops the checks whose reader runs before anything is written: it makes them itself.
+    pub fn drop_checks(&mut self, nodes: &[Node]) {
+        let is_write = |id: &&NodeId| matches!(nodes[id.0 as usize].op, Op::Assign(_));
+        let early: HashSet<NodeId> = self.nodes.iter().take_while(|id| !is_write(id)).copied().collect();
+        self.checks.retain(|(_, reader)| !early.contains(reader));
+    }
 }
 
 fn is_effect(op: &Op) -> bool {

@@ -7,6 +7,7 @@ mod anomalies;
 mod bits;
 mod composites;
 mod edges;
+mod fusion;
 mod fuzz;
 mod gradcheck;
 mod invariants;
