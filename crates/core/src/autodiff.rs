@@ -1,9 +1,10 @@
 //! Reverse mode as one walk over the graph, from the last node to the first.
 
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 
 use crate::error::Result;
 use crate::graph::{Builder, NodeId, Vjp};
+use crate::hash::FastMap;
 use crate::ops;
 
 /// Gradients of `y` (seeded with `dy`) with respect to every leaf it depends on, and to `targets`,
@@ -18,7 +19,7 @@ pub fn gradients(
     targets: &[NodeId],
 ) -> Result<Vec<(NodeId, NodeId)>> {
     let y = b.driver.identity(y);
-    let mut gradient = HashMap::from([(y, dy)]);
+    let mut gradient = FastMap::from_iter([(y, dy)]);
     let mut heap = BinaryHeap::from([(b.driver.sequence(y), y)]);
     let mut found: Vec<(NodeId, NodeId)> = Vec::new();
     while let Some((_, node)) = heap.pop() {
@@ -45,7 +46,7 @@ pub fn gradients(
             }
         }
         b.driver
-            .leave_backward(&|n| gradient.values().any(|&g| g == n) || found.iter().any(|&(_, g)| g == n));
+            .leave_backward(&|n| gradient.values().any(|&g| g == n) || found.iter().any(|&(_, g)| g == n))?;
     }
     Ok(found)
 }

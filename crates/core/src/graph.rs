@@ -107,7 +107,9 @@ pub trait Driver {
     }
 
     /// Called when a rule is done; of the nodes made since the walk began only `keep` is still read.
-    fn leave_backward(&mut self, _keep: &dyn Fn(NodeId) -> bool) {}
+    fn leave_backward(&mut self, _keep: &dyn Fn(NodeId) -> bool) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Appends nodes: every op of the library is one of its methods, here and in [`crate::ops`] and

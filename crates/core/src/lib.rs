@@ -8,6 +8,7 @@ pub mod dtype;
 pub mod engine;
 pub mod error;
 pub mod graph;
+pub mod hash;
 pub mod op;
 pub mod ops;
 pub mod pass;

@@ -279,6 +279,8 @@ pub enum Value {
         storage: Arc<Storage>,
         view: View,
     },
+    /// Nothing yet: the call that made it is still running, or it ended and nobody will ask.
+    Later,
 }
 
 /// Zeros on the host for what is read; an error, rather than the end of the process, where there is no room.

@@ -7,7 +7,7 @@ use super::runnable::Runnable;
 use crate::backend::{Backend, Binding, Executable, Run};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
-use crate::graph::{Node, NodeId};
+use crate::graph::NodeId;
 use crate::op::Op;
 use crate::pass::Origin;
 use crate::plan::{Kernel, Operand, Plan, Step};
@@ -17,11 +17,13 @@ use crate::storage::{Value, gates};
 
 impl Engine {
     /// Looks at the value of a new eager node.
-    pub(super) fn check_finite(&mut self, node: &Node, inputs: &[NodeId], value: &Value) -> Result<()> {
+    pub(super) fn check_finite(&mut self, id: NodeId, inputs: &[NodeId]) -> Result<()> {
+        let entry = self.tape.get(id);
+        let (node, value) = (entry.node.clone(), entry.value.clone());
         if matches!(node.op, Op::View(_) | Op::Assign(_) | Op::Const(_)) {
             return Ok(());
         }
-        let Some(found) = self.not_finite(value)? else { return Ok(()) };
+        let Some(found) = self.not_finite(&value)? else { return Ok(()) };
         let mut given = false;
         for &input in inputs {
             let value = self.value(input).clone();
@@ -33,7 +35,7 @@ impl Engine {
 
     fn not_finite(&self, value: &Value) -> Result<Option<f64>> {
         match value {
-            Value::Scalar(_) => Ok(None),
+            Value::Scalar(_) | Value::Later => Ok(None),
             Value::Tensor { storage, view } => {
                 let gates = gates(None, [storage], []);
                 let _passes: Vec<_> = gates.iter().map(|gate| gate.visit()).collect();

@@ -185,17 +185,7 @@ impl Engine {
             sequence: self.tape.next_sequence(),
             random: 0,
         };
-        let entry = Entry {
-            node,
-            value,
-            refs: 1,
-            versions: SmallVec::new(),
-            leaf: true,
-            spent: false,
-            producer: None,
-            lent: None,
-        };
-        let id = self.tape.insert(entry);
+        let id = self.tape.insert(Entry::leaf(node, value));
         self.pool.push(id);
         id
     }

@@ -50,21 +50,12 @@ impl Engine {
     fn append_eager(&mut self, op: Op, inputs: &[NodeId], ty: Type) -> Result<NodeId> {
         self.record(&op, inputs, &ty);
         let requires_grad = self.tracks(&op, inputs, ty.dtype);
-        let before = self.stream.offset;
         let node = self.new_node(op, inputs, ty, requires_grad);
-        let value = match self.evaluate(&node, inputs) {
-            Ok(value) => value,
-            Err(error) => {
-                self.stream.offset = before;
-                return Err(error);
-            }
+        let value = match &node.op {
+            Op::Assign(place) => Some(self.write(inputs[0], inputs[1], place)?),
+            _ => self.immediate(&node, inputs)?,
         };
-        if self.anomaly
-            && let Err(error) = self.check_finite(&node, inputs, &value)
-        {
-            self.stream.offset = before;
-            return Err(error);
-        }
+        let value = value.unwrap_or(Value::Later);
         let producer = match &node.op {
             Op::View(view) if !matches!(view, ViewOp::Detach) => {
                 let from = self.tape.get(inputs[0]);
@@ -87,10 +78,19 @@ impl Engine {
         if !requires_grad {
             node.inputs.clear();
         }
-        let entry =
-            Entry { node, value, refs: 1, versions, leaf: !requires_grad, spent: false, producer, lent };
+        let later = matches!(value, Value::Later);
+        let entry = Entry { versions, producer, lent, leaf: !requires_grad, ..Entry::leaf(node, value) };
         let id = self.tape.insert(entry);
         self.pool.push(id);
+        if later {
+            self.pend(id, inputs)?;
+        }
+        if self.anomaly || self.log.is_some() {
+            self.run_batch()?;
+            if self.anomaly {
+                self.check_finite(id, inputs)?;
+            }
+        }
         Ok(id)
     }
 
@@ -119,7 +119,8 @@ const FIRST_TRACED: u64 = 1 << 62;
 
 fn version_of(value: &Value) -> u64 {
     match value {
-        Value::Scalar(_) => 0,
+        // Memory that does not exist yet will begin with no writes.
+        Value::Scalar(_) | Value::Later => 0,
         Value::Tensor { storage, .. } => storage.version(),
     }
 }
@@ -229,8 +230,9 @@ impl Driver for Engine {
         Ok(())
     }
 
-    fn leave_backward(&mut self, keep: &dyn Fn(NodeId) -> bool) {
+    fn leave_backward(&mut self, keep: &dyn Fn(NodeId) -> bool) -> Result<()> {
         self.backward_of = None;
         self.trim(keep);
+        if self.trace.is_none() { self.run_enough() } else { Ok(()) }
     }
 }

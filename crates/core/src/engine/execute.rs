@@ -1,227 +1,84 @@
-//! Eager execution: the lowering of a graph of one node, kept for the next time.
+//! Eager values that need no kernel, writes, and the elements of a tensor.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::Engine;
+use super::batch::{first, lead};
+use super::sketch::blank;
 use crate::backend::{Binding, Executable, Run};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::graph::{Inputs, Node, NodeId, Type};
+use crate::hash::FastMap;
 use crate::op::{Number, Op, ViewOp};
-use crate::pass::{Lowered, Origin, Slot, Source, lower};
+use crate::pass::{Origin, Slot, Source, lower};
 use crate::shape::{Strides, View};
 use crate::storage::{Storage, Value, gates, host_room};
 
-/// Kinds of one-node plans that are kept; loops over data of ever new shapes stay bounded.
-const CAPACITY: usize = 4096;
+/// Kinds of writes whose plans are kept; loops over data of ever new shapes stay bounded.
+const CAPACITY: usize = 1024;
 
-/// What decides the plan of a node: everything but addresses and numbers.
+/// What decides the plan of a write.
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
-    op: Op,
-    ty: Type,
-    inputs: SmallVec<[(Type, Option<Strides>); 3]>,
+    place: View,
+    base: (Type, Strides),
+    /// The number of a scalar's type, or how the value lies.
+    value: Option<Strides>,
 }
 
-/// A prepared one-node plan.
-pub struct Ready {
+/// A prepared write.
+pub struct Write {
     executable: Executable,
     slots: Vec<Slot>,
-    layout: View,
     arena_bytes: usize,
-    /// Inputs whose numbers are the run-time scalars.
-    scalars: SmallVec<[usize; 3]>,
+    scalars: usize,
     origins: Vec<Origin>,
 }
 
-/// The plans prepared so far.
+/// The writes prepared so far.
 #[derive(Default)]
-pub struct Cache {
-    plans: HashMap<Key, Arc<Ready>>,
-}
-
-impl Cache {
-    fn insert(&mut self, key: Key, ready: &Arc<Ready>) {
-        if self.plans.len() >= CAPACITY {
-            self.plans.clear();
-        }
-        self.plans.insert(key, Arc::clone(ready));
-    }
-}
-
-/// How many elements of a storage a view reaches back from its first: none, unless a stride is
-/// negative. Follows from shape and strides, so plans for views at other offsets have it too.
-fn lead(view: &View) -> usize {
-    if view.numel() == 0 { 0 } else { view.offset - view.span().0 }
+pub struct Writes {
+    plans: FastMap<Key, Arc<Write>>,
 }
 
 impl Engine {
-    /// The value of a node whose inputs have values.
-    pub(super) fn evaluate(&mut self, node: &Node, inputs: &[NodeId]) -> Result<Value> {
-        match &node.op {
-            Op::Const(Number(value)) => return Ok(Value::Scalar(*value)),
-            Op::View(view) => {
-                if let Some(value) = self.view_of(view, inputs[0]) {
-                    return Ok(value);
+    /// The value of a node that needs no kernel; `None` where it does.
+    pub(super) fn immediate(&self, node: &Node, inputs: &[NodeId]) -> Result<Option<Value>> {
+        Ok(match &node.op {
+            Op::Const(Number(value)) => Some(Value::Scalar(*value)),
+            Op::View(view) => match self.value(inputs[0]) {
+                Value::Scalar(value) => Some(Value::Scalar(*value)),
+                Value::Tensor { storage, view: place } => {
+                    let storage = Arc::clone(storage);
+                    view.apply(place).map(|view| Value::Tensor { storage, view })
                 }
-            }
-            Op::CheckNonZero => {
-                if let Value::Scalar(divisor) = self.value(inputs[0]) {
-                    return if *divisor == 0.0 {
-                        Err(Error::Value("integer division by zero; expected a divisor other than 0".into()))
-                    } else {
-                        Ok(Value::Scalar(*divisor))
-                    };
+                Value::Later => None,
+            },
+            Op::CheckNonZero => match self.value(inputs[0]) {
+                Value::Scalar(0.0) => {
+                    return Err(Error::Value(
+                        "integer division by zero; expected a divisor other than 0".into(),
+                    ));
                 }
-            }
-            Op::Assign(view) => return self.write(inputs[0], inputs[1], view),
+                Value::Scalar(divisor) => Some(Value::Scalar(*divisor)),
+                _ => None,
+            },
             Op::Cast(_) if node.ty.weak.is_none() && self.tape.get(inputs[0]).node.ty.weak.is_some() => {
-                if let Value::Scalar(value) = self.value(inputs[0]) {
-                    return Ok(Value::Scalar(*value));
+                match self.value(inputs[0]) {
+                    Value::Scalar(value) => Some(Value::Scalar(*value)),
+                    _ => None,
                 }
             }
-            _ => {}
-        }
-        self.execute(node, inputs)
-    }
-
-    fn view_of(&self, op: &ViewOp, input: NodeId) -> Option<Value> {
-        match self.value(input) {
-            Value::Scalar(value) => Some(Value::Scalar(*value)),
-            Value::Tensor { storage, view } => {
-                Some(Value::Tensor { storage: Arc::clone(storage), view: op.apply(view)? })
-            }
-        }
-    }
-
-    fn execute(&mut self, node: &Node, inputs: &[NodeId]) -> Result<Value> {
-        let ready = self.ready(node, inputs)?;
-        if matches!(node.op, Op::CheckNonZero) {
-            self.run_ready(&ready, node, inputs, None)?;
-            return Ok(self.value(inputs[0]).clone());
-        }
-        let storage = Storage::new(&self.backend, &self.meter, node.ty.dtype, ready.layout.clone())?;
-        self.run_ready(&ready, node, inputs, Some(&storage))?;
-        Ok(Value::Tensor { storage, view: ready.layout.clone() })
-    }
-
-    fn ready(&mut self, node: &Node, inputs: &[NodeId]) -> Result<Arc<Ready>> {
-        let key = Key {
-            op: node.op.clone(),
-            ty: node.ty.clone(),
-            inputs: inputs
-                .iter()
-                .map(|&i| {
-                    let entry = self.tape.get(i);
-                    let strides = match &entry.value {
-                        Value::Scalar(_) => None,
-                        Value::Tensor { view, .. } => Some(view.strides.clone()),
-                    };
-                    (entry.node.ty.clone(), strides)
-                })
-                .collect(),
-        };
-        if let Some(ready) = self.cache.plans.get(&key) {
-            return Ok(Arc::clone(ready));
-        }
-        let ready = Arc::new(self.prepare_one(node, inputs)?);
-        self.cache.insert(key, &ready);
-        Ok(ready)
-    }
-
-    /// Lowers the graph that consists of the node alone; its inputs are slots or numbers.
-    fn prepare_one(&mut self, node: &Node, inputs: &[NodeId]) -> Result<Ready> {
-        let mut nodes: Vec<Node> = Vec::with_capacity(inputs.len() + 1);
-        let mut views = Vec::new();
-        let mut number_inputs = HashMap::new();
-        for (at, &input) in inputs.iter().enumerate() {
-            let entry = self.tape.get(input);
-            let op = match &entry.value {
-                Value::Scalar(_) => {
-                    // The plan serves other numbers too: two that are equal today stay two.
-                    number_inputs.insert(NodeId(at as u32), at);
-                    Op::Slot(at as u32)
-                }
-                Value::Tensor { view, .. } => {
-                    // Addresses are bound at run time.
-                    views.push(View { offset: lead(view), ..view.clone() });
-                    Op::Input((views.len() - 1) as u32)
-                }
-            };
-            nodes.push(Node {
-                op,
-                inputs: Inputs::new(),
-                ty: entry.node.ty.clone(),
-                sequence: at as u64,
-                ..node.clone()
-            });
-        }
-        let id = NodeId(nodes.len() as u32);
-        let operands: Inputs = (0..inputs.len()).map(|i| NodeId(i as u32)).collect();
-        nodes.push(Node { inputs: operands, random: 0, ..node.clone() });
-        // A check writes nothing: its value is that of its operand.
-        let wanted = [(id, None)];
-        let wanted = if matches!(node.op, Op::CheckNonZero) { &wanted[..0] } else { &wanted[..] };
-        let Lowered { plan, slots, scalars, mut outputs, origins, .. } =
-            lower(&Source { nodes: &nodes, inputs: &views, states: &[], outputs: wanted, separate: false })?;
-        self.counters.prepared += 1;
-        Ok(Ready {
-            executable: self.backend.prepare(&plan)?,
-            slots,
-            layout: outputs.pop().unwrap_or_else(|| View::contiguous(&node.ty.shape)),
-            arena_bytes: plan.arena_bytes,
-            scalars: scalars.iter().map(|id| number_inputs[id]).collect(),
-            origins,
+            _ => None,
         })
     }
 
-    fn run_ready(
-        &mut self,
-        ready: &Ready,
-        node: &Node,
-        inputs: &[NodeId],
-        out: Option<&Arc<Storage>>,
-    ) -> Result<()> {
-        let arena = self.arena.at_least(&self.backend, ready.arena_bytes)?;
-        let mut tensors: SmallVec<[(&Arc<Storage>, usize); 3]> = SmallVec::new();
-        let mut numbers: SmallVec<[f64; 3]> = SmallVec::new();
-        for &input in inputs {
-            match &self.tape.get(input).value {
-                Value::Tensor { storage, view } => {
-                    tensors.push((storage, (view.offset - lead(view)) * storage.dtype.size()));
-                    numbers.push(0.0);
-                }
-                Value::Scalar(value) => numbers.push(*value),
-            }
-        }
-        let bindings: SmallVec<[Binding; 6]> = ready
-            .slots
-            .iter()
-            .map(|slot| match *slot {
-                Slot::Arena => Binding { buffer: arena, offset: 0 },
-                Slot::Input(n) => {
-                    let (storage, offset) = tensors[n as usize];
-                    Binding { buffer: storage.buffer, offset }
-                }
-                Slot::Output(_) | Slot::State(_) => {
-                    out.map_or(Binding { buffer: arena, offset: 0 }, |storage| storage.binding())
-                }
-            })
-            .collect();
-        let scalars: SmallVec<[f64; 3]> = ready.scalars.iter().map(|&at| numbers[at]).collect();
-        let gates = gates(None, tensors.iter().map(|&(storage, _)| storage), []);
-        let _passes: Vec<_> = gates.iter().map(|gate| gate.visit()).collect();
-        self.counters.eager_runs += 1;
-        let run =
-            Run { bindings: &bindings, scalars: &scalars, seed: self.stream.seed, rng_offset: node.random };
-        self.backend.run(&ready.executable, &run).map_err(|fault| named(&ready.origins, fault))
-    }
-
     /// `Op::Assign` of the eager driver: copies into the storage of the target.
-    fn write(&mut self, target: NodeId, value: NodeId, place: &View) -> Result<Value> {
+    pub(super) fn write(&mut self, target: NodeId, value: NodeId, place: &View) -> Result<Value> {
+        self.run_batch()?;
         let Value::Tensor { storage, view } = self.value(target).clone() else {
             return Err(Error::Internal("assign: the target is a number".into()));
         };
@@ -233,20 +90,19 @@ impl Engine {
             .iter()
             .map(|slot| match (slot, &source) {
                 (Slot::Arena, _) => Binding { buffer: arena, offset: 0 },
-                (Slot::Input(_), Value::Tensor { storage, view }) => Binding {
-                    buffer: storage.buffer,
-                    offset: (view.offset - lead(view)) * storage.dtype.size(),
-                },
+                (Slot::Input(_), Value::Tensor { storage, view }) => {
+                    Binding { buffer: storage.buffer, offset: first(view) * storage.dtype.size() }
+                }
                 _ => storage.binding(),
             })
             .collect();
         let scalars: SmallVec<[f64; 1]> = match source {
-            Value::Scalar(number) => SmallVec::from_elem(number, ready.scalars.len()),
-            Value::Tensor { .. } => SmallVec::new(),
+            Value::Scalar(number) => SmallVec::from_elem(number, ready.scalars),
+            Value::Tensor { .. } | Value::Later => SmallVec::new(),
         };
         let other = match &source {
             Value::Tensor { storage, .. } => Some(storage),
-            Value::Scalar(_) => None,
+            Value::Scalar(_) | Value::Later => None,
         };
         let gates = gates(None, other, [&storage]);
         let _passes: Vec<_> = gates.iter().map(|gate| gate.visit()).collect();
@@ -258,66 +114,58 @@ impl Engine {
     }
 
     /// The plan that writes a value into a place of a storage.
-    fn ready_write(&mut self, storage: &Arc<Storage>, source: &Value, place: &View) -> Result<Arc<Ready>> {
+    fn ready_write(&mut self, storage: &Arc<Storage>, source: &Value, place: &View) -> Result<Arc<Write>> {
         let base = Type::new(storage.dtype, &storage.base.shape);
         let ty = Type::new(storage.dtype, &place.shape);
         let inside = matches!(source, Value::Tensor { storage: other, .. } if other.id == storage.id);
         let strides = match source {
             Value::Scalar(_) => None,
             Value::Tensor { view, .. } => Some(view.strides.clone()),
+            Value::Later => return Err(Error::Internal("assign: a value that was never computed".into())),
         };
-        let state = (base.clone(), Some(storage.base.strides.clone()));
-        let key = Key {
-            op: Op::Assign(place.clone()),
-            ty: base.clone(),
-            inputs: SmallVec::from_vec(vec![state, (ty.clone(), strides)]),
-        };
+        let key =
+            Key { place: place.clone(), base: (base.clone(), storage.base.strides.clone()), value: strides };
         // A view of the storage itself may overlap the place: its offset matters, so that plan is made anew.
-        if !inside && let Some(ready) = self.cache.plans.get(&key) {
+        if !inside && let Some(ready) = self.writes.plans.get(&key) {
             return Ok(Arc::clone(ready));
         }
-        let node = |op, inputs: &[u32], ty: &Type| Node {
-            op,
-            inputs: inputs.iter().map(|&i| NodeId(i)).collect(),
-            ty: ty.clone(),
-            requires_grad: false,
-            path: 0,
-            site: 0,
-            called: None,
-            gradient_of: None,
-            sequence: 0,
-            random: 0,
+        let node = |op, inputs: &[u32], ty: &Type| {
+            let inputs: Inputs = inputs.iter().map(|&i| NodeId(i)).collect();
+            blank(op, &inputs, ty.clone(), false)
         };
         let mut views = Vec::new();
         let value = match source {
-            Value::Scalar(number) => node(Op::Const(Number(*number)), &[], &ty),
             Value::Tensor { view, .. } if inside => node(Op::View(ViewOp::Place(view.clone())), &[0], &ty),
             Value::Tensor { view, .. } => {
-                views.push(View { offset: lead(view), ..view.clone() });
+                views.push(View { offset: lead(&view.shape, &view.strides), ..view.clone() });
                 node(Op::Input(0), &[], &ty)
             }
+            Value::Scalar(_) | Value::Later => node(Op::Slot(0), &[], &ty),
         };
         let nodes = [node(Op::State(0), &[], &base), value, node(Op::Assign(place.clone()), &[0, 1], &base)];
         let states = [(storage.dtype, storage.base.clone())];
         let lowered =
             lower(&Source { nodes: &nodes, inputs: &views, states: &states, outputs: &[], separate: false })?;
         self.counters.prepared += 1;
-        let ready = Arc::new(Ready {
+        let ready = Arc::new(Write {
             executable: self.backend.prepare(&lowered.plan)?,
             slots: lowered.slots,
-            layout: place.clone(),
             arena_bytes: lowered.plan.arena_bytes,
-            scalars: SmallVec::from_elem(1, lowered.scalars.len()),
+            scalars: lowered.scalars.len(),
             origins: lowered.origins,
         });
         if !inside {
-            self.cache.insert(key, &ready);
+            if self.writes.plans.len() >= CAPACITY {
+                self.writes.plans.clear();
+            }
+            self.writes.plans.insert(key, Arc::clone(&ready));
         }
         Ok(ready)
     }
 
     /// The elements in row-major order.
     pub(super) fn bytes_of(&mut self, node: NodeId) -> Result<Vec<u8>> {
+        self.run_batch()?;
         let ty = self.tape.get(node).node.ty.clone();
         let mut bytes = host_room(ty.numel() * ty.dtype.size())?;
         match self.value(node).clone() {
@@ -340,6 +188,7 @@ impl Engine {
                     self.backend.download(storage.buffer, view.offset * ty.dtype.size(), &mut bytes)?;
                 }
             }
+            Value::Later => return Err(Error::Internal("read: a value that was never computed".into())),
         }
         Ok(bytes)
     }
@@ -363,7 +212,7 @@ impl Engine {
 }
 
 /// The error of a run with the name of the step that failed where the kernel could not know it.
-fn named(origins: &[Origin], fault: crate::backend::Fault) -> Error {
+pub(super) fn named(origins: &[Origin], fault: crate::backend::Fault) -> Error {
     match origins.get(fault.origin as usize) {
         Some(origin) if !fault.error.message().starts_with(&origin.name) => fault.error.within(&origin.name),
         _ => fault.error,

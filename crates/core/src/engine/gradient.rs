@@ -6,6 +6,7 @@ use super::{Engine, Handle};
 use crate::autodiff;
 use crate::error::{Error, Result};
 use crate::graph::{Builder, Driver, NodeId};
+use crate::shape::View;
 use crate::storage::{Storage, Value};
 
 /// The gradient of an eager leaf.
@@ -33,17 +34,32 @@ impl Engine {
         let result = self.walk(y, gradient, &[], retain).and_then(|found| {
             // A gradient that was given may have a history of its own.
             let enabled = self.set_grad_enabled(false);
-            let done = found.into_iter().try_for_each(|(leaf, grad)| {
-                if self.is_leaf(leaf) && self.requires_grad(leaf) {
-                    self.accumulate(leaf, grad)
-                } else {
-                    Ok(())
-                }
-            });
+            let done = self.accumulate_all(&found);
             self.set_grad_enabled(enabled);
             done
         });
         self.finish_walk(path, site, result)
+    }
+
+    fn accumulate_all(&mut self, found: &[(NodeId, NodeId)]) -> Result<()> {
+        let leaves = found.iter().filter(|&&(leaf, _)| self.is_leaf(leaf) && self.requires_grad(leaf));
+        let mut leaves: Vec<(NodeId, NodeId)> = leaves.copied().collect();
+        if self.trace.is_some() {
+            return leaves.into_iter().try_for_each(|(leaf, grad)| self.accumulate_traced(leaf, grad));
+        }
+        for (leaf, grad) in &mut leaves {
+            match self.grads.get(leaf) {
+                Some(Grad::Lost) => return Err(lost()),
+                Some(&Grad::Node(earlier)) => *grad = Builder::new(self).add(earlier, *grad)?,
+                None => {}
+            }
+            let layout = self.layout_of(*leaf);
+            self.ask_layout(*grad, &layout);
+        }
+        // The whole pass runs here, as one plan: what is held of it are the gradients.
+        self.trim(&|node| leaves.iter().any(|&(_, grad)| grad == node));
+        self.run_batch()?;
+        leaves.into_iter().try_for_each(|(leaf, grad)| self.store_grad(leaf, grad))
     }
 
     /// Gradients of `y` with respect to `xs`, leaving every `.grad` alone; `None` where unconnected.
@@ -59,11 +75,16 @@ impl Engine {
             .iter()
             .map(|&x| self.resolve(x).map(|node| self.identity(node)))
             .collect::<Result<Vec<_>>>()?;
-        let result = self.walk(y, gradient, &targets, retain).map(|found| {
-            targets
-                .iter()
-                .map(|t| found.iter().find(|(node, _)| node == t).map(|&(_, grad)| self.handle(grad)))
-                .collect()
+        let result = self.walk(y, gradient, &targets, retain).and_then(|found| {
+            let of = |t: &NodeId| found.iter().find(|(node, _)| node == t).map(|&(_, grad)| grad);
+            let handles: Vec<_> = targets.iter().map(|t| of(t).map(|grad| self.handle(grad))).collect();
+            match self.complete() {
+                Ok(()) => Ok(handles),
+                Err(error) => {
+                    handles.into_iter().flatten().for_each(|handle| self.release(handle));
+                    Err(error)
+                }
+            }
         });
         self.finish_walk(path, site, result)
     }
@@ -124,7 +145,7 @@ impl Engine {
         {
             trace.spent.extend(walked);
         } else if found.is_ok() && !retain {
-            let mut gone = Vec::new();
+            let mut gone = std::mem::take(&mut self.gone);
             for node in &walked {
                 self.tape.retain(*node);
             }
@@ -147,24 +168,17 @@ impl Engine {
         result
     }
 
-    fn accumulate(&mut self, leaf: NodeId, grad: NodeId) -> Result<()> {
-        if self.trace.is_some() {
-            return self.accumulate_traced(leaf, grad);
+    /// How the gradient of a leaf lies in memory: as the leaf itself.
+    fn layout_of(&self, leaf: NodeId) -> View {
+        match self.value(leaf) {
+            Value::Tensor { storage, view } if storage.base == *view => storage.base.clone(),
+            _ => View::contiguous(&self.ty(leaf).shape),
         }
-        let next = match self.grads.get(&leaf) {
-            Some(Grad::Lost) => return Err(lost()),
-            Some(&Grad::Node(earlier)) => Builder::new(self).add(earlier, grad)?,
-            None => grad,
-        };
-        self.store_grad(leaf, next)
     }
 
     /// Makes a node the gradient of a leaf, in memory that nothing else shares, in the leaf's layout.
     fn store_grad(&mut self, leaf: NodeId, grad: NodeId) -> Result<()> {
-        let layout = match self.value(leaf) {
-            Value::Tensor { storage, view } if storage.base == *view => storage.base.clone(),
-            _ => crate::shape::View::contiguous(&self.ty(leaf).shape),
-        };
+        let layout = self.layout_of(leaf);
         let entry = self.tape.get(grad);
         let own = match &entry.value {
             // Nobody but the running call knows the node, and nobody but the node the storage.
@@ -175,7 +189,7 @@ impl Engine {
                     && Arc::strong_count(storage) == 1
                     && *view == layout
             }
-            Value::Scalar(_) => false,
+            Value::Scalar(_) | Value::Later => false,
         };
         let grad = if own {
             grad

@@ -77,7 +77,7 @@ impl Engine {
         }
         let outside = inputs.iter().filter_map(|&input| match self.value(input) {
             Value::Tensor { storage, .. } => (storage.id < log.first_storage).then_some(storage.id),
-            Value::Scalar(_) => None,
+            Value::Scalar(_) | Value::Later => None,
         });
         let record = Record {
             op: op.clone(),

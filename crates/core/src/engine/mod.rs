@@ -5,6 +5,7 @@
 
 mod alias;
 mod anomaly;
+mod batch;
 mod beside;
 mod calls;
 mod driver;
@@ -17,13 +18,16 @@ mod lending;
 mod log;
 mod optimizer;
 mod overlay;
+mod prepared;
 mod program;
 mod reading;
 mod recorded;
 mod replay;
 mod runnable;
+mod sketch;
 mod tape;
 mod trace;
+mod update;
 mod verify;
 
 use std::collections::HashMap;
@@ -47,12 +51,15 @@ pub use trace::{ArgSpec, TraceOptions};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::graph::{Builder, NodeId};
+use crate::hash::FastMap;
 use crate::rng::Stream;
 use crate::storage::{Meter, Value};
-use execute::Cache;
+use batch::Batch;
+use execute::Writes;
 use handles::{Handles, Target};
 use log::Log;
 use optimizer::Optimizer;
+use prepared::Prepared;
 use program::Program;
 use runnable::Arena;
 use tape::Tape;
@@ -108,15 +115,20 @@ pub struct Engine {
     tape: Tape,
     /// Eager nodes made in the current call, each holding one reference.
     pool: Vec<NodeId>,
+    /// Nodes of the current call that have no value yet.
+    batch: Batch,
+    /// Room for the nodes that a release frees.
+    gone: Vec<NodeId>,
     trace: Option<Trace>,
     traces: u64,
-    grads: HashMap<NodeId, Grad>,
+    grads: FastMap<NodeId, Grad>,
     grad_enabled: bool,
     /// Another number after anything that the guards of programs look at has changed.
     guarded: u64,
     stream: Stream,
     forks: u64,
-    cache: Cache,
+    prepared: Prepared,
+    writes: Writes,
     arena: Arena,
     programs: Vec<Option<Program>>,
     optimizers: Vec<Option<Optimizer>>,
@@ -142,14 +154,17 @@ impl Engine {
             handles: Handles::default(),
             tape: Tape::default(),
             pool: Vec::new(),
+            batch: Batch::default(),
+            gone: Vec::new(),
             trace: None,
             traces: 0,
-            grads: HashMap::new(),
+            grads: FastMap::default(),
             grad_enabled: true,
             guarded: 1,
             stream: Stream::new(0),
             forks: 0,
-            cache: Cache::default(),
+            prepared: Prepared::default(),
+            writes: Writes::default(),
             arena: Arena::default(),
             programs: Vec::new(),
             optimizers: Vec::new(),
@@ -239,49 +254,58 @@ impl Engine {
 
     /// Runs `body` with a Builder, gives its node a handle and lets go of everything else.
     fn call(&mut self, body: impl FnOnce(&mut Builder<'_>) -> Result<NodeId>) -> Result<Handle> {
-        let result = body(&mut Builder::new(self));
-        let handle = match result {
-            Ok(node) => Ok(self.handle(node)),
-            Err(error) => Err(error.within(self.names.get(self.path))),
+        let made = body(&mut Builder::new(self)).map(|node| self.handle(node));
+        let result = match made {
+            Ok(handle) => self.complete().map(|()| handle).inspect_err(|_| self.release(handle)),
+            Err(error) => Err(error),
         };
+        let result = result.map_err(|error| error.within(self.names.get(self.path)));
         self.settle();
-        handle
+        result
     }
 
-    /// Lets go of the nodes made in the current call.
+    /// Lets go of the nodes made in the current call; those without a value get none.
     fn settle(&mut self) {
         self.trim(&|_| false);
+        if !self.batch.is_empty() {
+            let batch = std::mem::take(&mut self.batch);
+            self.dissolve(batch);
+        }
     }
 
     fn trim(&mut self, keep: &dyn Fn(NodeId) -> bool) {
-        let pool = std::mem::take(&mut self.pool);
-        let mut gone = Vec::new();
-        for node in pool {
-            if keep(node) {
-                self.pool.push(node);
-            } else {
-                self.tape.release(node, &mut gone);
-            }
+        if self.pool.is_empty() {
+            return;
         }
+        let mut gone = std::mem::take(&mut self.gone);
+        let tape = &mut self.tape;
+        self.pool.retain(|&node| {
+            let kept = keep(node);
+            if !kept {
+                tape.release(node, &mut gone);
+            }
+            kept
+        });
         self.forget(gone);
     }
 
     /// Drops what was kept for nodes that are gone.
     fn forget(&mut self, mut gone: Vec<NodeId>) {
+        if self.grads.is_empty() {
+            gone.clear();
+        }
         while let Some(node) = gone.pop() {
-            if self.grads.is_empty() {
-                return;
-            }
             let Some(grad) = self.grads.remove(&node) else { continue };
             self.guarded += 1;
             if let Grad::Node(grad) = grad {
                 self.tape.release(grad, &mut gone);
             }
         }
+        self.gone = gone;
     }
 
     fn release_node(&mut self, node: NodeId) {
-        let mut gone = Vec::new();
+        let mut gone = std::mem::take(&mut self.gone);
         self.tape.release(node, &mut gone);
         self.forget(gone);
     }

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::gradient::{Grad, lost};
 use super::program::busy;
 use super::runnable::{ScalarSource, lock};
+use super::update::Update;
 use super::{Engine, Handle};
 use crate::composite::optimizer::{self, OptimizerKind};
 use crate::dtype::Weak;
@@ -58,12 +59,14 @@ impl Shared {
 
 /// An optimizer.
 pub struct Optimizer {
-    shared: Arc<Shared>,
-    params: Vec<NodeId>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) params: Vec<NodeId>,
     /// State tensors of each parameter, in the order of its names.
-    states: Vec<SmallVec<[NodeId; 3]>>,
+    pub(super) states: Vec<SmallVec<[NodeId; 3]>>,
     /// Names of the states of each parameter: those that its group asked for when the optimizer was made.
     names: Vec<&'static [&'static str]>,
+    /// Steps prepared so far.
+    pub(super) updates: Vec<Arc<Update>>,
 }
 
 impl Engine {
@@ -107,7 +110,8 @@ impl Engine {
             .map(|&group| optimizer::states(spec.kind, optimizer::structure(spec.kind, &spec.groups[group])));
         let names = names.collect();
         let numbers = Mutex::new(Numbers { groups: spec.groups, group_of: spec.group_of, steps });
-        let made = Optimizer { shared: Arc::new(Shared { kind: spec.kind, numbers }), params, states, names };
+        let shared = Arc::new(Shared { kind: spec.kind, numbers });
+        let made = Optimizer { shared, params, states, names, updates: Vec::new() };
         let free = self.optimizers.iter().position(Option::is_none);
         let at = free.unwrap_or_else(|| {
             self.optimizers.push(None);
@@ -140,11 +144,12 @@ impl Engine {
         Ok(nodes)
     }
 
-    fn optimizer(&self, id: OptimizerId) -> Result<&Optimizer> {
-        self.optimizers
-            .get(id.0 as usize)
-            .and_then(Option::as_ref)
-            .ok_or_else(|| Error::Disposed("optimizer: it was freed".into()))
+    pub(super) fn optimizer(&self, id: OptimizerId) -> Result<&Optimizer> {
+        self.optimizers.get(id.0 as usize).and_then(Option::as_ref).ok_or_else(freed)
+    }
+
+    pub(super) fn optimizer_mut(&mut self, id: OptimizerId) -> Result<&mut Optimizer> {
+        self.optimizers.get_mut(id.0 as usize).and_then(Option::as_mut).ok_or_else(freed)
     }
 
     pub(super) fn shared_of(&self, id: OptimizerId) -> Arc<Shared> {
@@ -226,14 +231,11 @@ impl Engine {
     }
 
     fn step_all(&mut self, id: OptimizerId) -> Result<()> {
-        let optimizer = self.optimizer(id)?;
-        let (shared, params, states) =
-            (Arc::clone(&optimizer.shared), optimizer.params.clone(), optimizer.states.clone());
         if self.trace.is_none() {
-            for &param in &params {
+            for &param in &self.optimizer(id)?.params {
                 let leased = match self.value(param) {
                     Value::Tensor { storage, .. } => storage.gate().is_some(),
-                    Value::Scalar(_) => false,
+                    Value::Scalar(_) | Value::Later => false,
                 };
                 if leased {
                     return Err(busy("optimizer.step"));
@@ -243,7 +245,14 @@ impl Engine {
                     return Err(lost());
                 }
             }
+            // Who looks at every value, or compares every op, wants them one by one.
+            if !self.anomaly && self.log.is_none() && self.step_together(id)? {
+                return Ok(());
+            }
         }
+        let optimizer = self.optimizer(id)?;
+        let (shared, params, states) =
+            (Arc::clone(&optimizer.shared), optimizer.params.clone(), optimizer.states.clone());
         for (at, (&param, states)) in params.iter().zip(&states).enumerate() {
             self.step_one(id, &shared, at, param, states)?;
             if self.trace.is_none() {
@@ -318,4 +327,8 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+fn freed() -> Error {
+    Error::Disposed("optimizer: it was freed".into())
 }

@@ -396,7 +396,7 @@ impl Engine {
             StateRef::GradOf(leaf) => match self.grads.get(leaf) {
                 Some(&Grad::Node(grad)) => match self.value(grad) {
                     Value::Tensor { storage, .. } => Some(Arc::clone(storage)),
-                    Value::Scalar(_) => None,
+                    Value::Scalar(_) | Value::Later => None,
                 },
                 _ => None,
             },
@@ -479,7 +479,7 @@ impl Engine {
                         Value::Tensor { storage, .. } => {
                             alias::is_written(runnable, states, inputs.len() as u32, storage)?
                         }
-                        Value::Scalar(_) => false,
+                        Value::Scalar(_) | Value::Later => false,
                     };
                     let bound = match self.value(node) {
                         Value::Tensor { storage, view } if view.is_contiguous() && !shared => {
@@ -554,16 +554,7 @@ impl Engine {
             sequence: self.tape.next_sequence(),
             random: 0,
         };
-        let id = self.tape.insert(Entry {
-            node,
-            value: Value::Tensor { storage, view },
-            refs: 1,
-            versions: SmallVec::new(),
-            leaf: true,
-            spent: false,
-            producer: None,
-            lent: None,
-        });
+        let id = self.tape.insert(Entry::leaf(node, Value::Tensor { storage, view }));
         self.pool.push(id);
         id
     }

@@ -64,7 +64,7 @@ impl Reading {
                     }
                 }
             }
-            Value::Tensor { .. } => {}
+            Value::Tensor { .. } | Value::Later => {}
         }
         Ok(out)
     }

@@ -58,12 +58,17 @@ fn follow(axis: usize, op: &ViewOp, from: &[usize], to: &[usize]) -> Option<usiz
     }
 }
 
+/// Stands for no place in a batch.
+pub const NOWHERE: u32 = u32::MAX;
+
 /// A node with its value and the references to it.
 pub struct Entry {
     pub node: Node,
     pub value: Value,
     /// Handles, consumers that may need it in backward, and internal owners.
     pub refs: u32,
+    /// The place in the batch that is being put together, among its nodes or its operands.
+    pub mark: u32,
     /// Storage versions of the inputs and, last, of the node itself at the time of the forward pass.
     pub versions: SmallVec<[u64; 4]>,
     pub leaf: bool,
@@ -74,6 +79,23 @@ pub struct Entry {
     /// Set where the value lies in an output buffer of a program: whether a later run has taken
     /// the buffer back.
     pub lent: Option<Arc<AtomicBool>>,
+}
+
+impl Entry {
+    /// A leaf that the running call holds.
+    pub fn leaf(node: Node, value: Value) -> Self {
+        Self {
+            node,
+            value,
+            refs: 1,
+            mark: NOWHERE,
+            versions: SmallVec::new(),
+            leaf: true,
+            spent: false,
+            producer: None,
+            lent: None,
+        }
+    }
 }
 
 /// The slab.

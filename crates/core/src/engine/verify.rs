@@ -3,7 +3,6 @@
 //! The order of calls: `verify_begin`, `run`, `verify_replay`, the function once more eagerly,
 //! `verify_end`. State is put back in between, and at the end everything is as after `run`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::gradient::Grad;
@@ -12,6 +11,7 @@ use super::{Engine, Handle, ProgramId, RunArg};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::graph::NodeId;
+use crate::hash::FastMap;
 use crate::rng::Stream;
 use crate::storage::{Storage, Value, gates};
 
@@ -20,7 +20,7 @@ struct Snapshot {
     /// What is written; `None` for a gradient that is not there.
     states: Vec<Option<(Arc<Storage>, Vec<u8>)>>,
     steps: Vec<u64>,
-    grads: HashMap<NodeId, Grad>,
+    grads: FastMap<NodeId, Grad>,
     stream: Stream,
 }
 
@@ -190,7 +190,7 @@ impl Engine {
         self.release_grads(snapshot.grads);
     }
 
-    fn release_grads(&mut self, grads: HashMap<NodeId, Grad>) {
+    fn release_grads(&mut self, grads: FastMap<NodeId, Grad>) {
         for grad in grads.into_values() {
             if let Grad::Node(node) = grad {
                 self.release_node(node);
