@@ -132,6 +132,8 @@ pub struct Storage {
     used: AtomicUsize,
     backend: Arc<dyn Backend>,
     meter: Arc<Meter>,
+    /// Whether the memory only waits for its next use.
+    parked: bool,
 }
 
 impl Storage {
@@ -157,7 +159,33 @@ impl Storage {
             used: AtomicUsize::new(0),
             backend: Arc::clone(backend),
             meter: Arc::clone(meter),
+            parked: false,
         }))
+    }
+
+    /// Takes memory that nobody else holds out of the books, to be used again by [`Self::renew`]; false where
+    /// somebody does.
+    pub fn park(storage: &mut Arc<Self>) -> bool {
+        let Some(storage) = Arc::get_mut(storage) else { return false };
+        if *storage.used.get_mut() > 0 {
+            return false;
+        }
+        storage.parked = true;
+        storage.meter.bytes.fetch_sub(storage.bytes, Ordering::Relaxed);
+        true
+    }
+
+    /// Makes parked memory another storage, of as many bytes; its content is arbitrary. False where it is not parked.
+    pub fn renew(storage: &mut Arc<Self>, dtype: DType, base: &View) -> bool {
+        let Some(storage) = Arc::get_mut(storage).filter(|storage| storage.parked) else { return false };
+        storage.parked = false;
+        let now = storage.meter.bytes.fetch_add(storage.bytes, Ordering::Relaxed) + storage.bytes;
+        storage.meter.peak.fetch_max(now, Ordering::Relaxed);
+        storage.id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        storage.dtype = dtype;
+        storage.base.clone_from(base);
+        *storage.version.get_mut() = 0;
+        true
     }
 
     /// The id that the next storage will have.
@@ -265,7 +293,9 @@ pub fn gates<'a>(
 
 impl Drop for Storage {
     fn drop(&mut self) {
-        self.meter.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        if !self.parked {
+            self.meter.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        }
         self.backend.free(self.buffer);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use napi::sys;
 use neuroxide_core::backend::Backend;
-use neuroxide_core::engine::{ArgSpec, Engine, Handle, Info};
+use neuroxide_core::engine::{ArgSpec, Engine, Glance, Handle, Info};
 use neuroxide_core::error::Error;
 use neuroxide_cpu::{CpuBackend, Options};
 
@@ -94,19 +94,17 @@ impl State {
 
     /// Writes rank, element type, flags and sizes of a tensor into the shared array.
     pub fn describe(&mut self, handle: Handle) -> Outcome<()> {
-        let info = self.engine.info(handle)?;
-        if info.ty.shape.len() > io::MAX_RANK {
-            return Err(Error::Shape(format!(
-                "a tensor with {} dims; expected at most {}",
-                info.ty.shape.len(),
-                io::MAX_RANK
-            ))
-            .into());
+        let seen = self.engine.glance(handle)?;
+        let shape = &seen.ty.shape;
+        if shape.len() > io::MAX_RANK {
+            let rank = shape.len();
+            let most = io::MAX_RANK;
+            return Err(Error::Shape(format!("a tensor with {rank} dims; expected at most {most}")).into());
         }
-        for (place, number) in (io::RANK..).zip(header(&info)) {
+        for (place, number) in (io::RANK..).zip(facts(seen)) {
             self.io.set(place, number);
         }
-        for (axis, &size) in info.ty.shape.iter().enumerate() {
+        for (axis, &size) in shape.iter().enumerate() {
             self.io.set(io::SIZES + axis, size as f64);
         }
         Ok(())
@@ -115,12 +113,16 @@ impl State {
 
 /// Rank, element type and flags of a tensor, as both sides write and read them.
 pub fn header(info: &Info) -> [f64; 3] {
-    let flags = u8::from(info.requires_grad)
-        | u8::from(info.leaf) << 1
-        | u8::from(info.traced) << 2
-        | u8::from(info.ty.weak.is_some()) << 3
-        | u8::from(info.lent) << 4;
-    [info.ty.shape.len() as f64, f64::from(info.ty.dtype as u8), f64::from(flags)]
+    facts(info.glance())
+}
+
+fn facts(seen: Glance<'_>) -> [f64; 3] {
+    let flags = u8::from(seen.requires_grad)
+        | u8::from(seen.leaf) << 1
+        | u8::from(seen.traced) << 2
+        | u8::from(seen.ty.weak.is_some()) << 3
+        | u8::from(seen.lent) << 4;
+    [seen.ty.shape.len() as f64, f64::from(seen.ty.dtype as u8), f64::from(flags)]
 }
 
 impl Home {

@@ -4,6 +4,8 @@
 //! is, kept by its structure, and run as one plan. Only values that somebody can still ask for get memory. The first
 //! time that a structure is met its nodes run one by one, since it may never come again.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
 use super::Engine;
@@ -160,11 +162,11 @@ impl Engine {
     }
 
     fn compute(&mut self, batch: &Batch) -> Result<()> {
-        let wanted = batch.wanted(&self.tape);
         if batch.nodes.len() == 1 {
-            let ready = self.ready(batch, &wanted)?;
+            let ready = self.ready(batch, &[true])?;
             return self.run_ready(&ready, batch).map_err(|error| self.blamed(batch.nodes[0], error));
         }
+        let wanted = batch.wanted(&self.tape);
         if self.anomaly || self.log.is_some() || !self.is_met_again(batch, &wanted) {
             return self.one_by_one(batch);
         }
@@ -241,9 +243,12 @@ impl Engine {
         let mut large = Arena::default();
         let held = if ready.arena_bytes > LARGE { &mut large } else { &mut self.arena };
         let arena = held.at_least(&self.backend, ready.arena_bytes)?;
-        let mut outputs: SmallVec<[std::sync::Arc<Storage>; 4]> = SmallVec::new();
+        let mut outputs: SmallVec<[Arc<Storage>; 4]> = SmallVec::new();
         for output in &ready.outputs {
-            outputs.push(Storage::new(&self.backend, &self.meter, output.dtype, output.layout.clone())?);
+            outputs.push(match self.tape.spare.take(output.dtype, &output.layout) {
+                Some(storage) => storage,
+                None => Storage::new(&self.backend, &self.meter, output.dtype, output.layout.clone())?,
+            });
         }
         let mut bindings: SmallVec<[Binding; 16]> = SmallVec::new();
         for slot in &ready.slots {

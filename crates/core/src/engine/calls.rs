@@ -32,6 +32,24 @@ pub struct Info {
     pub lent: bool,
 }
 
+/// [`Info`] by reference.
+#[allow(clippy::struct_excessive_bools)]
+#[derive(Clone, Copy, Debug)]
+pub struct Glance<'a> {
+    pub ty: &'a Type,
+    pub requires_grad: bool,
+    pub leaf: bool,
+    pub traced: bool,
+    pub lent: bool,
+}
+
+impl Info {
+    pub fn glance(&self) -> Glance<'_> {
+        let Self { ty, requires_grad, leaf, traced, lent } = self;
+        Glance { ty, requires_grad: *requires_grad, leaf: *leaf, traced: *traced, lent: *lent }
+    }
+}
+
 impl Engine {
     /// Runs the op with a code of [`api::API`].
     pub fn apply(&mut self, code: usize, operands: &[Operand], attrs: &[f64]) -> Result<Handle> {
@@ -227,12 +245,18 @@ impl Engine {
         result
     }
 
-    pub fn info(&mut self, handle: Handle) -> Result<Info> {
+    pub fn info(&self, handle: Handle) -> Result<Info> {
+        let Glance { ty, requires_grad, leaf, traced, lent } = self.glance(handle)?;
+        Ok(Info { ty: ty.clone(), requires_grad, leaf, traced, lent })
+    }
+
+    /// The same without a copy of the type.
+    pub fn glance(&self, handle: Handle) -> Result<Glance<'_>> {
         use super::handles::Target;
         match self.handles.get(handle)? {
             Target::Traced(id, node) => match &self.trace {
-                Some(trace) if trace.id == id => Ok(Info {
-                    ty: trace.nodes[node.0 as usize].ty.clone(),
+                Some(trace) if trace.id == id => Ok(Glance {
+                    ty: &trace.nodes[node.0 as usize].ty,
                     requires_grad: trace.nodes[node.0 as usize].requires_grad,
                     leaf: trace.is_leaf(node),
                     traced: true,
@@ -242,8 +266,8 @@ impl Engine {
             },
             Target::Eager(node) => {
                 let entry = self.tape.get(node);
-                Ok(Info {
-                    ty: entry.node.ty.clone(),
+                Ok(Glance {
+                    ty: &entry.node.ty,
                     requires_grad: entry.node.requires_grad,
                     leaf: entry.leaf,
                     traced: false,

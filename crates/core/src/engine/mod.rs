@@ -25,6 +25,7 @@ mod recorded;
 mod replay;
 mod runnable;
 mod sketch;
+mod spare;
 mod tape;
 mod trace;
 mod update;
@@ -35,7 +36,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 pub use beside::{Beside, Made};
-pub use calls::{Info, Operand};
+pub use calls::{Glance, Info, Operand};
 pub use explain::{ExplainRow, Explanation};
 pub use gradient::Grad;
 pub use handles::Handle;
@@ -225,6 +226,12 @@ impl Engine {
 
     pub fn anomaly(&self) -> bool {
         self.anomaly
+    }
+
+    /// Whether the nodes of a call are lowered together when such a call is met first (off: the second time). For
+    /// tests that make each call once.
+    pub fn set_lower_at_once(&mut self, on: bool) {
+        self.prepared.at_once = on;
     }
 
     pub fn set_grad_enabled(&mut self, on: bool) -> bool {

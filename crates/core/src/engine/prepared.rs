@@ -91,6 +91,8 @@ pub struct Prepared {
     count: usize,
     /// Structures of more than one node that were met once.
     met: FastSet<u64>,
+    /// Whether a structure is lowered the first time already.
+    pub at_once: bool,
 }
 
 impl Prepared {
@@ -128,7 +130,7 @@ impl<'a> Look<'a> {
     }
 
     fn wanted(&self, at: usize) -> bool {
-        !self.several || self.wanted[at]
+        self.wanted[at]
     }
 
     fn requires_grad(&self, node: &Node) -> bool {
@@ -221,6 +223,9 @@ impl<'a> Look<'a> {
 impl Engine {
     /// Whether a batch of this structure has been met before; notes that it was now.
     pub(super) fn is_met_again(&mut self, batch: &Batch, wanted: &[bool]) -> bool {
+        if self.prepared.at_once {
+            return true;
+        }
         let hash = Look::new(&self.tape, batch, wanted).hash();
         if self.prepared.met.len() >= CAPACITY {
             self.prepared.met.clear();

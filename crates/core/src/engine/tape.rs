@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use smallvec::SmallVec;
 
+use super::spare::Spare;
 use crate::graph::{Node, NodeId};
 use crate::op::ViewOp;
 use crate::storage::Value;
@@ -105,6 +106,7 @@ pub struct Tape {
     free: Vec<u32>,
     sequence: u64,
     live: usize,
+    pub spare: Spare,
 }
 
 impl Tape {
@@ -152,8 +154,9 @@ impl Tape {
                 continue;
             }
             let entry = self.entries[id.0 as usize].take().expect("it was just read");
-            pending.extend(entry.node.inputs.iter().copied());
+            pending.extend_from_slice(&entry.node.inputs);
             pending.extend(entry.producer.and_then(|p| p.source));
+            self.spare.park(entry.value);
             self.free.push(id.0);
             self.live -= 1;
             gone.push(id);

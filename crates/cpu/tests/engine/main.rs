@@ -14,4 +14,5 @@ mod invariants;
 mod jobs;
 mod regressions;
 mod support;
+mod together;
 mod training;

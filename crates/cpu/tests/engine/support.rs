@@ -22,10 +22,14 @@ pub fn backends() -> Vec<Arc<dyn Backend>> {
     ]
 }
 
-/// Runs a test on every backend.
+/// Runs a test on every backend, with calls that run op by op the first time and with calls that never do.
 pub fn everywhere(test: impl Fn(&mut Engine)) {
     for backend in backends() {
-        test(&mut Engine::new(backend));
+        for at_once in [false, true] {
+            let mut engine = Engine::new(Arc::clone(&backend));
+            engine.set_lower_at_once(at_once);
+            test(&mut engine);
+        }
     }
 }
 
