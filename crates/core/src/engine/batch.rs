@@ -134,8 +134,8 @@ impl Engine {
         let result = self.compute(&batch);
         if result.is_err() {
             // What failed takes no share of the random numbers.
-            let first = batch.nodes.iter().map(|&id| &self.tape.get(id).node);
-            if let Some(node) = first.filter(|node| matches!(node.op, Op::Random(_))).next() {
+            let mut nodes = batch.nodes.iter().map(|&id| &self.tape.get(id).node);
+            if let Some(node) = nodes.find(|node| matches!(node.op, Op::Random(_))) {
                 self.stream.offset = node.random;
             }
         }

@@ -119,8 +119,8 @@ struct Look<'a> {
 
 impl<'a> Look<'a> {
     fn new(tape: &'a Tape, batch: &'a Batch, wanted: &'a [bool]) -> Self {
-        let random = batch.nodes.iter().map(|&id| &tape.get(id).node);
-        let random = random.filter(|node| matches!(node.op, Op::Random(_))).map(|node| node.random).next();
+        let mut nodes = batch.nodes.iter().map(|&id| &tape.get(id).node);
+        let random = nodes.find(|node| matches!(node.op, Op::Random(_))).map(|node| node.random);
         let several = batch.nodes.len() > 1;
         Self { tape, batch, wanted, random: random.unwrap_or(0), several }
     }

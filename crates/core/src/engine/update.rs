@@ -120,18 +120,17 @@ impl Engine {
             return Ok(true);
         }
         let known = optimizer.updates.iter().find(|update| update.key == key).map(Arc::clone);
-        let update = match known {
-            Some(update) => update,
-            None => {
-                let Some(update) = self.prepare_update(id, key)? else { return Ok(false) };
-                let update = Arc::new(update);
-                let updates = &mut self.optimizer_mut(id)?.updates;
-                if updates.len() >= CAPACITY {
-                    updates.clear();
-                }
-                updates.push(Arc::clone(&update));
-                update
+        let update = if let Some(update) = known {
+            update
+        } else {
+            let Some(update) = self.prepare_update(id, key)? else { return Ok(false) };
+            let update = Arc::new(update);
+            let updates = &mut self.optimizer_mut(id)?.updates;
+            if updates.len() >= CAPACITY {
+                updates.clear();
             }
+            updates.push(Arc::clone(&update));
+            update
         };
         self.run_update(id, &shared, &update)?;
         Ok(true)

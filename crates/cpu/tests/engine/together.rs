@@ -23,7 +23,7 @@ struct Layer {
 
 impl Layer {
     fn new(e: &mut Engine) -> Self {
-        let ramp = |n: usize, by: f32| (0..n).map(|i| (i as f32 * by).sin()).collect::<Vec<_>>();
+        let ramp = |n: usize, by: f32| (0..n).map(|i| (i as f32 * by).fract() - 0.5).collect::<Vec<_>>();
         let w = param(e, &[4, 6], &ramp(24, 0.37));
         let b = param(e, &[4], &ramp(4, 0.9));
         let x = tensor(e, &[3, 6], &ramp(18, 0.21));
