@@ -21,7 +21,7 @@ const SMALL: usize = 192 << 10;
 pub fn pack(lifetimes: &[Lifetime]) -> (Vec<usize>, usize) {
     let sizes = lifetimes.iter().map(|life| life.bytes.next_multiple_of(ALIGN));
     if sizes.clone().sum::<usize>() <= SMALL {
-        let offsets = sizes.scan(0, |end, bytes| Some(std::mem::replace(end, *end + bytes)));
+        let offsets = sizes.clone().scan(0, |end, bytes| Some(std::mem::replace(end, *end + bytes)));
         return (offsets.collect(), sizes.sum());
     }
     let mut order: Vec<usize> = (0..lifetimes.len()).collect();
