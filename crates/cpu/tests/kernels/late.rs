@@ -1,10 +1,12 @@
 //! The late-queue backend is late.
 
 use crate::common::{Tensor, step};
-use neuroxide_core::backend::{Backend, Binding, Run};
+use std::sync::Arc;
+
+use neuroxide_core::backend::{Backend, Binding, Run, Turn};
 use neuroxide_core::dtype::DType;
 use neuroxide_core::plan::{Kernel, Plan};
-use neuroxide_cpu::Options;
+use neuroxide_cpu::{CpuBackend, Options};
 use neuroxide_cpu::late::LateBackend;
 
 #[test]
@@ -58,4 +60,46 @@ fn fresh_memory_is_poisoned() {
     backend.download(buffer, 0, &mut bytes).unwrap();
     assert!(f32::from_le_bytes(bytes).is_nan());
     assert_eq!(DType::F32.size(), 4);
+}
+
+#[test]
+fn what_is_bound_lives_on_and_slots_move_for_one_run() {
+    let options = Options { threads: Some(1), ..Options::default() };
+    let backends: [Arc<dyn Backend>; 2] =
+        [CpuBackend::new(options).unwrap(), LateBackend::new(options).unwrap()];
+    for backend in backends {
+        let tensor = Tensor::new(&[1f32], &[1]);
+        let steps = vec![step(Kernel::Copy, std::slice::from_ref(&tensor), std::slice::from_ref(&tensor))];
+        let executable = backend.prepare(&Plan { steps, slots: 3, scalars: 0, arena_bytes: 0 }).unwrap();
+        let [arena, from, other, to] = [0, 8, 4, 8].map(|bytes| backend.alloc(bytes).unwrap());
+        let at = |buffer, offset| Binding { buffer, offset };
+        backend.upload(from, 0, &[1, 2, 3, 4, 5, 6, 7, 8]).unwrap();
+        backend.upload(other, 0, &[9; 4]).unwrap();
+        // The last slot is left open.
+        let bindings = [Some(at(arena, 0)), Some(at(from, 0)), None];
+        let mut bound = backend.bind(&executable, &bindings).unwrap();
+        backend.free(from);
+        let mut run = |moved: &[(u32, Binding)]| {
+            backend.run_bound(&mut bound, &Turn { moved, scalars: &[], seed: 0, rng_offset: 0 })
+        };
+        let mut found = Vec::new();
+        for moved in [vec![], vec![(1, at(from, 4))], vec![(1, at(other, 0))], vec![]] {
+            run(&[&moved[..], &[(2, at(to, 4))]].concat()).unwrap();
+            let mut bytes = [0; 4];
+            backend.download(to, 4, &mut bytes).unwrap();
+            found.push(bytes);
+        }
+        assert_eq!(found, [[1, 2, 3, 4], [5, 6, 7, 8], [9; 4], [1, 2, 3, 4]]);
+        // Places that are too small, open slots that stay open and buffers that are gone are errors.
+        backend.free(other);
+        assert!(run(&[(1, at(other, 0)), (2, at(to, 0))]).is_err());
+        let late = |result: std::result::Result<(), _>| result.is_err() || backend.sync().is_err();
+        assert!(late(run(&[(2, at(to, 5))])));
+        assert!(late(run(&[])));
+        assert!(backend.bind(&executable, &[Some(at(other, 0))]).is_err());
+        drop(bound);
+        backend.free(to);
+        assert!(backend.sync().is_ok());
+        assert_eq!(backend.allocated_bytes(), 0);
+    }
 }
