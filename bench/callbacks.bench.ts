@@ -14,7 +14,7 @@ const debugCalls = loadAddon()['debugCalls'] as (count: number, callback: () => 
 
 manualSeed(0)
 const x: Tensor = rand([BATCHES * BATCH, 4])
-const y: Tensor = x.sum(1, true)
+const y: Tensor = x.sum(1, { keepDim: true })
 const model = new nn.Sequential(new nn.Linear(4, 1)).compile({ optimizer: 'sgd', loss: 'mse' })
 
 let heard = 0
@@ -42,16 +42,20 @@ async function median(measure: () => Promise<number>): Promise<number> {
   return all.toSorted((a, b) => a - b)[3] as number
 }
 
+function rounded(number: number): number {
+  return Math.round(number * 100) / 100
+}
+
 const [call, silent, told] = [
   await median(perCall),
   await median(() => perBatch({})),
   await median(() => perBatch({ onBatchEnd: callback })),
 ]
 console.table({
-  'a call from another thread that does nothing': { 'µs': call },
-  'a batch in fit': { 'µs': silent },
-  'the same with onBatchEnd': { 'µs': told },
-  'so onBatchEnd costs': { 'µs': told - silent },
+  'a call from another thread that does nothing': { µs: rounded(call) },
+  'a batch in fit': { µs: rounded(silent) },
+  'the same with onBatchEnd': { µs: rounded(told) },
+  'so onBatchEnd costs': { µs: rounded(told - silent) },
 })
 
 async function delays(options: FitOptions): Promise<Record<string, number>> {
@@ -63,8 +67,8 @@ async function delays(options: FitOptions): Promise<Record<string, number>> {
   delay.enable()
   await trained.fit(samples.x, samples.y, { batchSize: BATCH, epochs: 10, verbose: 0, ...options })
   delay.disable()
-  const at = (percentile: number): number => delay.percentile(percentile) / 1e6
-  return { 'p50 ms': at(50), 'p99 ms': at(99), 'max ms': delay.max / 1e6 }
+  const at = (percentile: number): number => rounded(delay.percentile(percentile) / 1e6)
+  return { 'p50 ms': at(50), 'p99 ms': at(99), 'max ms': rounded(delay.max / 1e6) }
 }
 
 console.log('delay of the event loop while fit runs, the timer of 1 ms included')

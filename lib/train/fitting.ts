@@ -150,9 +150,7 @@ function requireShown(verbose: unknown, stream: unknown): void {
 
 function requireCallbacks(name: string, callbacks: unknown): void {
   if (!Array.isArray(callbacks) || !callbacks.every((callback) => typeof callback === 'function'))
-    throw new ValueError(
-      `fit: ${shown(callbacks)} as ${name}; expected a function or an array of functions.`,
-    )
+    throw new ValueError(`fit: ${shown(callbacks)} as ${name}; expected a function or an array of functions.`)
 }
 
 function sources(

@@ -135,8 +135,7 @@ export function runEpochs(run: Run): Promise<void> {
           ended = toldOf(event, run.outputs, run.onBatch)
           if (ended) native.fitAbort(id)
         })
-      }
-      else if (event.kind === 'epoch' && (ended || failure !== null)) native.fitResume(id, true)
+      } else if (event.kind === 'epoch' && (ended || failure !== null)) native.fitResume(id, true)
       else if (event.kind === 'epoch') {
         run.onEpoch(event).then(
           (stop) => native.fitResume(id, stop || failure !== null),

@@ -113,7 +113,10 @@ describe('fit', () => {
       await expect(failing).rejects.toThrow(RangeError)
       expect(calls).toBe(1)
     }
-    const stream = Array.from({ length: 5 }, (_, i) => ({ x: x.narrow(0, i * 8, 8), y: y.narrow(0, i * 8, 8) }))
+    const stream = Array.from({ length: 5 }, (_, i) => ({
+      x: x.narrow(0, i * 8, 8),
+      y: y.narrow(0, i * 8, 8),
+    }))
     const heard: number[] = []
     await compiled().fit(stream, { onBatchEnd: (batch) => heard.push(batch) < 2, ...quiet })
     expect(heard).toEqual([0, 1])

@@ -231,8 +231,7 @@ pub fn scalars(kind: OptimizerKind, hypers: &[f64], step: u64) -> Scalars {
         }
         OptimizerKind::Adam | OptimizerKind::AdamW => {
             let [beta1, beta2, eps, decay] = [at(1), at(2), at(3), at(4)];
-            let correction1 = 1.0 - libm::pow(beta1, t);
-            let correction2 = 1.0 - libm::pow(beta2, t);
+            let (correction1, correction2) = (1.0 - power(beta1, t), 1.0 - power(beta2, t));
             // Adam adds decay · param to the gradient, AdamW scales the parameter.
             let decay = if kind == OptimizerKind::AdamW { 1.0 - lr * decay } else { decay };
             smallvec![lr / correction1, decay, 1.0 - beta1, beta2, 1.0 - beta2, correction2.sqrt(), eps]
@@ -242,6 +241,13 @@ pub fn scalars(kind: OptimizerKind, hypers: &[f64], step: u64) -> Scalars {
             smallvec![lr / (1.0 + (t - 1.0) * lr_decay), decay, eps]
         }
     }
+}
+
+/// `beta`ᵗ to be taken away from 1; 0 where it is too small to change that: a power costs as much as half of all
+/// else around a small step, and one that underflows more.
+fn power(beta: f64, t: f64) -> f64 {
+    // βᵗ ≤ exp(-t · (1 - β)), and exp(-40) is below half the distance from 1 to the next smaller number.
+    if t * (1.0 - beta) > 40.0 { 0.0 } else { libm::pow(beta, t) }
 }
 
 /// The new values of a parameter and its states; nothing is written here.
@@ -391,6 +397,16 @@ mod tests {
         let message = OptimizerKind::Adam.validate(&[1e-3, 1.0, 0.999, 1e-8, 0.0, 0.0, 0.0]).unwrap_err();
         assert_eq!(message.message(), "optim.Adam: beta1 is 1; expected at least 0 and below 1");
         assert!(OptimizerKind::Sgd.validate(&[0.1, 0.0, 0.0, 0.0, 1.0, 0.0]).is_err());
+    }
+
+    #[test]
+    fn powers_that_are_left_out_change_no_bit() {
+        for beta in [0.0, 0.1, 0.5, 0.9, 0.95, 0.99, 0.999, 0.9999] {
+            for t in (1..2000).chain((2000..500_000).step_by(997)).map(f64::from) {
+                assert_eq!(1.0 - power(beta, t), 1.0 - libm::pow(beta, t), "{beta} {t}");
+            }
+        }
+        assert_eq!((power(0.9, 1e6), power(0.9, 2.0)), (0.0, libm::pow(0.9, 2.0)));
     }
 
     #[test]

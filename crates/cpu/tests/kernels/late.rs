@@ -6,8 +6,8 @@ use std::sync::Arc;
 use neuroxide_core::backend::{Backend, Binding, Run, Turn};
 use neuroxide_core::dtype::DType;
 use neuroxide_core::plan::{Kernel, Plan};
-use neuroxide_cpu::{CpuBackend, Options};
 use neuroxide_cpu::late::LateBackend;
+use neuroxide_cpu::{CpuBackend, Options};
 
 #[test]
 fn nothing_happens_before_someone_waits() {
