@@ -14,7 +14,7 @@ use crate::isa::Isa;
 use crate::memory::{Base, Block};
 use crate::pool::{MAX_WIDTH, Pool, hold};
 use crate::schedule::{Item, Part, Schedule, Touch, schedule};
-use crate::{arg, behind, copy, elementwise, index, matmul, random, reduce, softmax};
+use crate::{arg, copy, elementwise, index, matmul, random, reduce, softmax};
 
 /// One run of an executable, as kernels see it.
 pub(crate) struct Context<'a> {
@@ -71,7 +71,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    pub fn new(operand: &Operand, slots: usize) -> Result<Self> {
+    fn new(operand: &Operand, slots: usize) -> Result<Self> {
         let Operand { slot, dtype, base, view } = operand;
         let size = dtype.size();
         let broken = |what: &str| Err(Error::Internal(format!("plan: an operand of slot {slot} {what}")));
@@ -112,6 +112,8 @@ pub(crate) struct Site<'a> {
     pub ins: &'a [Place],
     pub outs: &'a [Place],
     pub isa: Isa,
+    /// Threads that a run may have.
+    pub width: usize,
 }
 
 impl Site<'_> {
@@ -240,11 +242,11 @@ impl Executable {
         for step in &plan.steps {
             let ins = places(&step.ins, &mut slots)?;
             let outs = places(&step.outs, &mut slots)?;
-            let site = Site { step, ins: &ins, outs: &outs, isa };
+            let site = Site { step, ins: &ins, outs: &outs, isa, width: width.clamp(1, MAX_WIDTH) };
             if !checks(&step.kernel) && step.outs.iter().all(|out| out.view.numel() == 0) {
                 continue;
             }
-            let task = task(&site, plan.slots, plan.scalars)?;
+            let task = task(&site, plan.scalars)?;
             scratch = scratch.max(task.scratch());
             let read = ins.iter().map(|place| Touch::whole(place, false));
             touches.push(read.chain(outs.iter().map(|place| Touch::whole(place, true))).collect());
@@ -360,14 +362,13 @@ fn places(operands: &[Operand], slots: &mut [Slot]) -> Result<Vec<Place>> {
     Ok(out)
 }
 
-fn task(site: &Site<'_>, slots: usize, scalars: usize) -> Result<Box<dyn Task>> {
+fn task(site: &Site<'_>, scalars: usize) -> Result<Box<dyn Task>> {
     match &site.step.kernel {
         Kernel::Elementwise(expr) => elementwise::prepare(site, expr, scalars),
         Kernel::Copy => copy::prepare(site),
         Kernel::Reduce { op, cut } => reduce::prepare(site, *op, *cut),
         Kernel::Arg(op) => arg::prepare(site, *op),
-        Kernel::MatMul(expr) if !matmul::knows(site, expr) => behind::prepare(site, expr, slots, scalars),
-        Kernel::MatMul(expr) => matmul::prepare(site, expr),
+        Kernel::MatMul(expr) => matmul::prepare(site, expr, scalars),
         Kernel::Gather { axis } => index::gather(site, *axis),
         Kernel::IndexSelect(expr) => index::select(site, expr, scalars),
         Kernel::ScatterAdd { axis } => index::scatter_add(site, *axis),

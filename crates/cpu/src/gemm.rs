@@ -1,11 +1,18 @@
-//! The register tile of matrix products: one generic algorithm, a thin shell per instruction set.
+//! Matrix products of free strides over raw memory.
 //!
-//! A tile is `MR` rows of one or two vectors. For each `k` it broadcasts `MR` elements of a and
-//! multiplies them by one row of b, so a may have any strides while b is unit-stride along n.
+//! A tile is a few rows of one or two vectors. For each `k` it broadcasts an element of each row of a
+//! and multiplies it by one row of b, so a may have any strides while b is unit-stride along n.
 //! Every element is one chain of fused multiply-adds in the order of k from zero, whatever tile
-//! computes it: sizes of tiles and vectors never reach the bits.
+//! computes it: sizes of tiles, vectors, blocks and parts never reach the bits. A product may as well
+//! be computed transposed (cᵀ = bᵀ aᵀ), which changes no bit either.
+//!
+//! One generic algorithm; the instruction sets differ in their vectors and in the rows of a tile.
 
+mod pack;
+mod product;
 mod simd;
 mod tile;
+mod transpose;
 
-pub(crate) use tile::{Operands, Tiled, Tiles};
+pub(crate) use product::{Along, Firsts, Matrix, Plain, Portion, Product, Sink, Sizes};
+pub(crate) use tile::Tiled;

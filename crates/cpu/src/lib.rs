@@ -9,7 +9,6 @@
 
 mod arg;
 mod backend;
-mod behind;
 mod copy;
 mod element;
 mod elementwise;

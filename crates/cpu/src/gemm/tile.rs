@@ -1,4 +1,4 @@
-//! The tile, and the tables of its variants.
+//! The tile, strips of tiles, and the tables of their variants.
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m256, __m256d, __m512, __m512d};
@@ -6,64 +6,66 @@ use std::arch::x86_64::{__m256, __m256d, __m512, __m512d};
 use super::simd::{Array, Simd};
 use crate::isa::Isa;
 
-/// Operands of a tile: strides in elements, b and c unit-stride along n.
+/// A strip: a block of rows over panels of columns. Strides in elements; rows of b, c and `from` are
+/// unit-stride.
 #[derive(Clone, Copy)]
-pub(crate) struct Operands<T> {
+pub(crate) struct Strip<T> {
     pub k: usize,
     pub a: *const T,
     pub a_row: isize,
     pub a_k: isize,
     pub b: *const T,
     pub b_k: isize,
+    /// From a panel of b to the next one.
+    pub b_panel: isize,
     pub c: *mut T,
     pub c_row: isize,
-    /// Columns that exist, 1 to the tile's width.
+    /// What finished chains are added to, or null.
+    pub from: *const T,
+    pub from_row: isize,
+    /// Columns of the strip, at least 1; the last panel may be cut short.
     pub cols: usize,
-    /// Adds the finished elements to what c holds, instead of writing them.
-    pub add: bool,
 }
-
-/// Computes a tile of a fixed number of rows.
-pub(crate) type Tile<T> = unsafe fn(&Operands<T>);
 
 /// The variants for one element type and instruction set.
 pub(crate) struct Tiles<T: 'static> {
+    /// Elements of a vector.
+    pub lanes: usize,
     /// Columns of a full tile: two vectors.
     pub width: usize,
-    /// Variants for 1, 2, … rows: a full tile, one that ends in its second vector, one in its first.
-    pub variants: &'static [[Tile<T>; 3]],
+    /// Strips of 1, 2, … rows.
+    pub strips: &'static [unsafe fn(&Strip<T>)],
+    /// `(from, from_row, rows, cols, to, to_row)`: copies rows of at most `width` elements to rows of as
+    /// many whole vectors as they take.
+    pub pack: unsafe fn(*const T, isize, usize, usize, *mut T, usize),
 }
 
 impl<T> Tiles<T> {
     /// Rows of the largest tile.
     pub fn height(&self) -> usize {
-        self.variants.len()
-    }
-
-    /// The variant for a number of rows and columns.
-    pub fn get(&self, rows: usize, cols: usize) -> Tile<T> {
-        let kind = if cols == self.width { 0 } else { 1 + usize::from(cols <= self.width / 2) };
-        self.variants[rows - 1][kind]
+        self.strips.len()
     }
 }
 
 /// Element types with tiles.
-pub(crate) trait Tiled: Sized + 'static {
+pub(crate) trait Tiled: Copy + Sized + 'static {
     /// The tiles for an instruction set.
     fn tiles(isa: Isa) -> &'static Tiles<Self>;
 }
 
-/// `MR` rows of `NV` vectors, of which the last is cut to fit where `PART`.
+/// `MR` rows of `NV` vectors, of which the last is cut to `last` elements where `PART`.
 ///
 /// # Safety
 /// The instruction set of `V` is there; a is readable for `MR` rows of k elements, b for k rows of
-/// `cols`, c writable (readable with `add`) for `MR` rows of `cols`; `cols` reaches into vector `NV`.
+/// the tile's columns, c writable and `from`, unless null, readable for `MR` rows of them.
 #[inline(always)]
 unsafe fn tile<V: Simd, const MR: usize, const NV: usize, const PART: bool>(
-    x: &Operands<V::Element>,
+    x: &Strip<V::Element>,
     zero: V::Element,
+    mut b: *const V::Element,
+    col: usize,
+    last: usize,
 ) {
-    let last = x.cols.wrapping_sub((NV - 1) * V::LANES);
     // SAFETY: the contract of this function.
     unsafe {
         let load = |p: *const V::Element, v: usize| {
@@ -71,7 +73,7 @@ unsafe fn tile<V: Simd, const MR: usize, const NV: usize, const PART: bool>(
             if PART && v + 1 == NV { V::load_part(p, last) } else { V::load(p) }
         };
         let mut acc = [[V::splat(zero); NV]; MR];
-        let (mut a, mut b) = (x.a, x.b);
+        let mut a = x.a;
         for _ in 0..x.k {
             let mut row = [V::splat(zero); NV];
             for (v, row) in row.iter_mut().enumerate() {
@@ -86,29 +88,94 @@ unsafe fn tile<V: Simd, const MR: usize, const NV: usize, const PART: bool>(
             a = a.wrapping_offset(x.a_k);
             b = b.wrapping_offset(x.b_k);
         }
-        for (i, acc) in acc.iter().enumerate() {
-            let c = x.c.offset(i as isize * x.c_row);
+        for (i, acc) in acc.iter_mut().enumerate() {
+            let c = x.c.offset(i as isize * x.c_row).add(col);
+            if !x.from.is_null() {
+                let from = x.from.offset(i as isize * x.from_row).add(col);
+                for (v, acc) in acc.iter_mut().enumerate() {
+                    *acc = load(from, v).add(*acc);
+                }
+            }
             for (v, &acc) in acc.iter().enumerate() {
-                let sum = if x.add { load(c, v).add(acc) } else { acc };
                 let c = c.add(v * V::LANES);
-                if PART && v + 1 == NV { sum.store_part(c, last) } else { sum.store(c) }
+                if PART && v + 1 == NV { acc.store_part(c, last) } else { acc.store(c) }
             }
         }
     }
 }
 
-/// A table of shells for `$rows` rows each.
+/// The tiles of a strip, one after the other: the block of a stays in the first-level cache.
+///
+/// # Safety
+/// The instruction set of `V` is there; the operands are valid for `MR` rows and the strip's columns.
+#[inline(always)]
+unsafe fn strip<V: Simd, const MR: usize>(x: &Strip<V::Element>, zero: V::Element) {
+    let width = 2 * V::LANES;
+    let (mut b, mut col) = (x.b, 0);
+    // SAFETY: the contract of this function, for the columns of each tile.
+    unsafe {
+        while col + width <= x.cols {
+            tile::<V, MR, 2, false>(x, zero, b, col, V::LANES);
+            b = b.wrapping_offset(x.b_panel);
+            col += width;
+        }
+        match x.cols - col {
+            0 => {}
+            rest if rest > V::LANES => tile::<V, MR, 2, true>(x, zero, b, col, rest - V::LANES),
+            rest => tile::<V, MR, 1, true>(x, zero, b, col, rest),
+        }
+    }
+}
+
+/// # Safety
+/// The instruction set of `V` is there; `rows` of `cols` elements are readable from `from`, `rows` of
+/// the vectors that these take are writable at `to`.
+#[inline(always)]
+unsafe fn pack<V: Simd>(
+    mut from: *const V::Element,
+    from_row: isize,
+    rows: usize,
+    cols: usize,
+    mut to: *mut V::Element,
+    to_row: usize,
+) {
+    for _ in 0..rows {
+        // SAFETY: the contract of this function.
+        unsafe {
+            if cols == 2 * V::LANES {
+                V::load(from).store(to);
+                V::load(from.add(V::LANES)).store(to.add(V::LANES));
+            } else if cols > V::LANES {
+                V::load(from).store(to);
+                V::load_part(from.add(V::LANES), cols - V::LANES).store(to.add(V::LANES));
+            } else {
+                V::load_part(from, cols).store(to);
+            }
+        }
+        from = from.wrapping_offset(from_row);
+        to = to.wrapping_add(to_row);
+    }
+}
+
+/// A table of shells, with `$rows` rows each.
 macro_rules! table {
     ($name:ident, $T:ty, $V:ty, [$($rows:literal)*] $(, #[$feature:meta])?) => {
         static $name: Tiles<$T> = {
             $(#[$feature])?
-            unsafe fn shell<const MR: usize, const NV: usize, const PART: bool>(x: &Operands<$T>) {
-                // SAFETY: the contract of `Tile`: that of `tile`, with the table's instruction set.
-                unsafe { tile::<$V, MR, NV, PART>(x, 0.0) }
+            unsafe fn strip_shell<const MR: usize>(x: &Strip<$T>) {
+                // SAFETY: the contract of the body, with the table's instruction set.
+                unsafe { strip::<$V, MR>(x, 0.0) }
+            }
+            $(#[$feature])?
+            unsafe fn pack_shell(from: *const $T, from_row: isize, rows: usize, cols: usize, to: *mut $T, to_row: usize) {
+                // SAFETY: the contract of the body, with the table's instruction set.
+                unsafe { pack::<$V>(from, from_row, rows, cols, to, to_row) }
             }
             Tiles {
+                lanes: <$V as Simd>::LANES,
                 width: 2 * <$V as Simd>::LANES,
-                variants: &[$([shell::<$rows, 2, false>, shell::<$rows, 2, true>, shell::<$rows, 1, true>]),*],
+                strips: &[$(strip_shell::<$rows>),*],
+                pack: pack_shell,
             }
         };
     };
