@@ -18,7 +18,9 @@ export function table(workload: Workload, limit: Limit, rows: readonly Row[]): s
   const update = workload.streamed
     ? `reading and writing ${short((28 * workload.parameters) / 1e6)} MB for Adam`
     : `Adam of ${workload.parameters.toLocaleString('en')} numbers`
-  const work = `${short(workload.flops / 1e6)} MFLOP at ${short(limit.peak)} GFLOP/s, ${limit.isa}`
+  const [count, unit] =
+    workload.flops < 1e9 ? [workload.flops / 1e6, 'MFLOP'] : [workload.flops / 1e9, 'GFLOP']
+  const work = `${short(count)} ${unit} at ${short(limit.peak)} GFLOP/s, ${limit.isa}`
   const on = `${limit.threads} thread${limit.threads > 1 ? 's' : ''}`
   const sum = `${short(limit.arithmeticUs)} (${work}) + ${short(limit.updateUs)} (${update})`
   const lines = [
@@ -67,5 +69,5 @@ export function short(value: number): string {
 }
 
 function percent(value: number): string {
-  return Number.isFinite(value) ? `${(100 * value).toFixed(0)} %` : '-'
+  return Number.isFinite(value) ? `${(100 * value).toFixed(value < 0.1 ? 1 : 0)} %` : '-'
 }
