@@ -67,6 +67,7 @@ describe('compile', () => {
       initialEpoch: undefined,
       seed: undefined,
       onEpochEnd: undefined,
+      onBatchEnd: undefined,
       progressStream: { write: () => {} },
     } satisfies Required<{ readonly [K in keyof FitOptions]: FitOptions[K] | undefined }>
     const model = net().compile({ optimizer: 'adam', loss: 'mse', metrics: undefined })
