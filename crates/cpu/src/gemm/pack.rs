@@ -2,7 +2,6 @@
 
 use super::product::{Matrix, Product};
 use super::tile::Tiled;
-use super::transpose::transpose;
 
 /// Rows packed before the next panel is begun: their pages stay in the first-level TLB, and where
 /// they are turned over, each line that is read is used up.
@@ -116,7 +115,7 @@ impl<T: Tiled> Product<T> {
                         continue;
                     }
                     if row == 1 {
-                        transpose(from, col, to, width as isize, cols, rows);
+                        (self.tiles.turn)(from, col, to, width as isize, cols, rows);
                     } else {
                         for p in 0..rows {
                             for j in 0..cols {

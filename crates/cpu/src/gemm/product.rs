@@ -7,7 +7,6 @@ use neuroxide_core::plan::SUM_CHUNK;
 
 use super::pack::{Left, Right};
 use super::tile::{Strip, Tiled, Tiles};
-use super::transpose::transpose;
 use crate::isa::Isa;
 use crate::pool::share;
 
@@ -187,11 +186,11 @@ impl<T: Tiled> Product<T> {
     /// Turns the product over where that is cheaper.
     fn orient(&mut self, areas: &mut [Matrix]) {
         let Sizes { m, n, k, .. } = self.sizes;
-        // In vector operations; an element that is turned over costs two fifths of one.
+        // In vector operations; an element that is turned over costs a fifth of one.
         let cost = |m: usize, n: usize, vector_col: isize, out_col: isize| {
             let pack = if vector_col == 1 { 0 } else { k * n };
             let spread = if out_col == 1 { 0 } else { m * n };
-            self.time(m, n) + 2 * (pack + spread) / 5
+            self.time(m, n) + (pack + spread) / 5
         };
         if cost(n, m, self.a.row, areas[0].row) < cost(m, n, self.b.col, areas[0].col) {
             self.turned = true;
@@ -208,10 +207,9 @@ impl<T: Tiled> Product<T> {
         if m == 0 || n == 0 {
             return 0;
         }
-        let blocks = m.div_ceil(self.tiles.height());
-        let height = m.div_ceil(blocks);
+        let least = 8 * m.div_ceil(self.tiles.height());
         let vectors = n.div_ceil(self.tiles.lanes);
-        (blocks * (vectors / 2 * (2 * height).max(8) + vectors % 2 * height.max(8))) * self.sizes.k
+        (vectors / 2 * (2 * m).max(least) + vectors % 2 * m.max(least)) * self.sizes.k
     }
 
     fn choose_packing(&mut self) {
@@ -506,7 +504,7 @@ impl<T: Tiled, S: Sink<T>> Chunk<'_, T, S> {
     /// # Safety
     /// That of `area`; the patch has these rows and columns, `stride` elements from row to row.
     unsafe fn deliver(&self, rows: Range<usize>, cols: Range<usize>, stride: usize, flips: bool) {
-        let (c, patch) = (self.of.c, self.patch);
+        let (c, patch, turn) = (self.of.c, self.patch, self.of.tiles.turn);
         let to = c.at(self.firsts.c, rows.start, cols.start);
         // SAFETY: the contract of this function; the second half of the room is for the patch turned over.
         unsafe {
@@ -514,10 +512,10 @@ impl<T: Tiled, S: Sink<T>> Chunk<'_, T, S> {
                 (true, false) => self.sink.take(self.batch, rows, cols, patch, stride),
                 (true, true) => {
                     let turned = patch.add(PATCH);
-                    transpose(patch, stride as isize, turned, TURN as isize, rows.len(), cols.len());
+                    turn(patch, stride as isize, turned, TURN as isize, rows.len(), cols.len());
                     self.sink.take(self.batch, rows, cols, turned, TURN);
                 }
-                (false, true) => transpose(patch, stride as isize, to, c.col, rows.len(), cols.len()),
+                (false, true) => turn(patch, stride as isize, to, c.col, rows.len(), cols.len()),
                 (false, false) => {
                     for i in 0..rows.len() {
                         for j in 0..cols.len() {

@@ -4,6 +4,9 @@
 use std::arch::x86_64::{__m256, __m256d, __m512, __m512d};
 
 use super::simd::{Array, Simd};
+#[cfg(target_arch = "x86_64")]
+use super::transpose::Avx;
+use super::transpose::{Each, transpose};
 use crate::isa::Isa;
 
 /// A strip: a block of rows over panels of columns. Strides in elements; rows of b, c and `from` are
@@ -38,6 +41,8 @@ pub(crate) struct Tiles<T: 'static> {
     /// `(from, from_row, rows, cols, to, to_row)`: copies rows of at most `width` elements to rows of as
     /// many whole vectors as they take.
     pub pack: unsafe fn(*const T, isize, usize, usize, *mut T, usize),
+    /// `(from, from_row, to, to_row, rows, cols)`: writes the matrix turned over.
+    pub turn: unsafe fn(*const T, isize, *mut T, isize, usize, usize),
 }
 
 impl<T> Tiles<T> {
@@ -159,7 +164,7 @@ unsafe fn pack<V: Simd>(
 
 /// A table of shells, with `$rows` rows each.
 macro_rules! table {
-    ($name:ident, $T:ty, $V:ty, [$($rows:literal)*] $(, #[$feature:meta])?) => {
+    ($name:ident, $T:ty, $V:ty, $Turn:ty, [$($rows:literal)*] $(, #[$feature:meta])?) => {
         static $name: Tiles<$T> = {
             $(#[$feature])?
             unsafe fn strip_shell<const MR: usize>(x: &Strip<$T>) {
@@ -171,11 +176,17 @@ macro_rules! table {
                 // SAFETY: the contract of the body, with the table's instruction set.
                 unsafe { pack::<$V>(from, from_row, rows, cols, to, to_row) }
             }
+            $(#[$feature])?
+            unsafe fn turn_shell(from: *const $T, from_row: isize, to: *mut $T, to_row: isize, rows: usize, cols: usize) {
+                // SAFETY: the contract of the body, with the table's instruction set.
+                unsafe { transpose::<$Turn>(from, from_row, to, to_row, rows, cols) }
+            }
             Tiles {
                 lanes: <$V as Simd>::LANES,
                 width: 2 * <$V as Simd>::LANES,
                 strips: &[$(strip_shell::<$rows>),*],
                 pack: pack_shell,
+                turn: turn_shell,
             }
         };
     };
@@ -186,10 +197,10 @@ macro_rules! tiled {
         impl Tiled for $T {
             fn tiles(isa: Isa) -> &'static Tiles<Self> {
                 #[cfg(target_arch = "x86_64")]
-                table!(WIDE, $T, $v512, [1 2 3 4 5 6 7 8 9 10 11 12 13 14], #[target_feature(enable = "avx512f")]);
+                table!(WIDE, $T, $v512, Avx<$T>, [1 2 3 4 5 6 7 8 9 10 11 12 13 14], #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]);
                 #[cfg(target_arch = "x86_64")]
-                table!(NARROW, $T, $v256, [1 2 3 4 5 6], #[target_feature(enable = "avx2,fma")]);
-                table!(PLAIN, $T, Array<$T>, [1 2 3 4]);
+                table!(NARROW, $T, $v256, Avx<$T>, [1 2 3 4 5 6], #[target_feature(enable = "avx2,fma")]);
+                table!(PLAIN, $T, Array<$T>, Each<$T>, [1 2 3 4]);
                 match isa {
                     #[cfg(target_arch = "x86_64")]
                     Isa::Avx512 => &WIDE,
