@@ -112,11 +112,17 @@ pub enum Random {
 }
 
 /// Composites that a backend may claim; all others are always decomposed.
-/// Both work along the last axis of a tensor of rank ≥ 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Composite {
+    /// Along the last axis of a tensor of rank ≥ 1.
     Softmax,
+    /// The same.
     LogSoftmax,
+    /// (x [rows, classes], index i32 [rows, 1]): log Σ exp(x - max) - (x[class] - max) of each row, [rows]; 0 where the index
+    /// is `ignore`.
+    CrossEntropy { ignore: Option<i32> },
+    /// The slope of those losses in x: softmax(x), less 1 at the class; zeros where the index is `ignore`.
+    CrossEntropyGrad { ignore: Option<i32> },
 }
 
 /// What a node computes. Elementwise operands have equal shapes and element types: the
@@ -227,6 +233,8 @@ impl Op {
             Self::Random(Random::Permutation) => "randperm",
             Self::Composite(Composite::Softmax) => "softmax",
             Self::Composite(Composite::LogSoftmax) => "logSoftmax",
+            Self::Composite(Composite::CrossEntropy { .. }) => "crossEntropy",
+            Self::Composite(Composite::CrossEntropyGrad { .. }) => "crossEntropyGrad",
             Self::CheckNonZero => "integer division",
             Self::Assign(_) => "assign",
         }

@@ -124,11 +124,13 @@ pub enum Kernel {
     IndexAdd,
     /// → out; `offset` counts Philox blocks from the run's base offset.
     Random { dist: Random, offset: u64 },
-    /// in `[rows, len]` → out `[rows, len]`.
+    /// in `[rows, len]` → out `[rows, len]`. Of the cross-entropies: x `[rows, len]`, index i32 `[rows, 1]`; `CrossEntropy`
+    /// → losses `[rows]` and, with a second out, the slope `[rows, len]` of `CrossEntropyGrad` in the same sweep, with
+    /// the bits that each has alone. An index outside 0..len that is not `ignore` is an error as in `CheckIndex`.
     Composite(Composite),
-    /// index: an element outside 0..size (-size..size is not accepted) is an `Error::Index` that names
+    /// index: an element outside 0..size (-size..size is not accepted) that is not `ignore` is an `Error::Index` that names
     /// value, position and size.
-    CheckIndex { size: usize },
+    CheckIndex { size: usize, ignore: Option<i32> },
     /// divisor (i32 or u8): an element 0 is an `Error::Value` "integer division by zero; expected a divisor other than 0".
     CheckNonZero,
 }

@@ -93,7 +93,10 @@ impl Backend for CpuBackend {
 
     fn claims(&self, composite: Composite) -> bool {
         match composite {
-            Composite::Softmax | Composite::LogSoftmax => true,
+            Composite::Softmax
+            | Composite::LogSoftmax
+            | Composite::CrossEntropy { .. }
+            | Composite::CrossEntropyGrad { .. } => true,
         }
     }
 

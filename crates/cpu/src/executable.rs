@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use neuroxide_core::backend::Fault;
 use neuroxide_core::dtype::DType;
 use neuroxide_core::error::{Error, Result};
+use neuroxide_core::op::Composite;
 use neuroxide_core::plan::{Kernel, Operand, Plan, Step};
 use neuroxide_core::shape::show;
 use smallvec::SmallVec;
@@ -14,7 +15,7 @@ use crate::isa::Isa;
 use crate::memory::{Base, Block};
 use crate::pool::{MAX_WIDTH, Pool, hold};
 use crate::schedule::{Item, Part, Schedule, Touch, schedule};
-use crate::{arg, copy, elementwise, index, matmul, random, reduce, softmax};
+use crate::{arg, copy, elementwise, entropy, index, matmul, random, reduce, softmax};
 
 /// One run of an executable, as kernels see it.
 pub(crate) struct Context<'a> {
@@ -347,6 +348,7 @@ fn checks(kernel: &Kernel) -> bool {
             | Kernel::IndexSelect(_)
             | Kernel::IndexAdd
             | Kernel::ScatterAdd { .. }
+            | Kernel::Composite(Composite::CrossEntropy { .. } | Composite::CrossEntropyGrad { .. })
     )
 }
 
@@ -374,8 +376,11 @@ fn task(site: &Site<'_>, scalars: usize) -> Result<Box<dyn Task>> {
         Kernel::ScatterAdd { axis } => index::scatter_add(site, *axis),
         Kernel::IndexAdd => index::add(site),
         Kernel::Random { dist, offset } => random::prepare(site, *dist, *offset),
+        Kernel::Composite(Composite::CrossEntropy { ignore } | Composite::CrossEntropyGrad { ignore }) => {
+            entropy::prepare(site, *ignore)
+        }
         Kernel::Composite(composite) => softmax::prepare(site, *composite),
-        Kernel::CheckIndex { size } => index::check(site, *size),
+        Kernel::CheckIndex { size, ignore } => index::check(site, *size, *ignore),
         Kernel::CheckNonZero => index::check_non_zero(site),
     }
 }

@@ -23,29 +23,39 @@ use crate::schedule::{Axis, Part, Touch};
 const CHECK_BLOCK: usize = 16 << 10;
 
 /// An index operand and the axis it points into.
-struct Index {
+pub(crate) struct Index {
     place: Place,
     shape: Dims,
     numel: usize,
     size: usize,
+    /// An index that need not be inside the axis.
+    ignore: Option<i32>,
 }
 
 impl Index {
-    fn new(site: &Site<'_>, input: usize, size: usize) -> Result<Self> {
+    pub fn new(site: &Site<'_>, input: usize, size: usize) -> Result<Self> {
         let shape: Dims = site.rows(&site.step.ins[input], DType::I32)?.into();
-        Ok(Self { place: site.ins[input], numel: shape.iter().product(), shape, size })
+        Ok(Self { place: site.ins[input], numel: shape.iter().product(), shape, size, ignore: None })
     }
 
-    fn ptr(&self, cx: &Context<'_>) -> *const i32 {
+    pub fn ignoring(self, ignore: Option<i32>) -> Self {
+        Self { ignore, ..self }
+    }
+
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    pub fn ptr(&self, cx: &Context<'_>) -> *const i32 {
         self.place.ptr::<i32>(cx).cast_const()
     }
 
     /// An error that names the first index of a range that is outside the axis.
-    fn check(&self, cx: &Context<'_>, range: Range<usize>) -> Result<()> {
+    pub fn check(&self, cx: &Context<'_>, range: Range<usize>) -> Result<()> {
         // SAFETY: the operand has `numel` elements, and no other type is read from it during the run.
         let index = unsafe { std::slice::from_raw_parts(self.ptr(cx), self.numel) };
         // The sign is extended, so that a negative index is larger than any axis.
-        let outside = |i: i32| i as usize >= self.size;
+        let outside = |i: i32| i as usize >= self.size && self.ignore != Some(i);
         // Without a branch a position: nearly always there is none to be found.
         if !index[range.clone()].iter().fold(false, |any, &i| any | outside(i)) {
             return Ok(());
@@ -70,9 +80,9 @@ fn split(shape: &[usize], axis: usize) -> [usize; 3] {
 
 struct CheckIndex(Index);
 
-pub(crate) fn check(site: &Site<'_>, size: usize) -> Result<Box<dyn Task>> {
+pub(crate) fn check(site: &Site<'_>, size: usize, ignore: Option<i32>) -> Result<Box<dyn Task>> {
     site.count(1, 0)?;
-    Ok(Box::new(CheckIndex(Index::new(site, 0, size)?)))
+    Ok(Box::new(CheckIndex(Index::new(site, 0, size)?.ignoring(ignore))))
 }
 
 impl Task for CheckIndex {

@@ -12,6 +12,7 @@ mod backend;
 mod copy;
 mod element;
 mod elementwise;
+mod entropy;
 mod executable;
 mod gemm;
 mod index;

@@ -19,7 +19,7 @@ use crate::reduce::{LANES, tree};
 use crate::schedule::{Axis, Part, Touch};
 
 /// Element types of a softmax.
-trait Real: Float + Sub<Output = Self> + Div<Output = Self> {
+pub(crate) trait Real: Float + Sub<Output = Self> + Div<Output = Self> {
     const LEAST: Self;
     fn exp(self) -> Self;
     fn log(self) -> Self;
@@ -47,7 +47,7 @@ real!(f64);
 #[inline(always)]
 // Without branches, so that lanes stay lanes.
 #[allow(clippy::eq_op, clippy::needless_bitwise_bool)]
-fn larger<T: Real>(a: T, b: T) -> T {
+pub(crate) fn larger<T: Real>(a: T, b: T) -> T {
     if (b > a) | (b != b) { b } else { a }
 }
 

@@ -2,6 +2,8 @@
 //! Only [`crate::op::Composite`]s can be claimed by a backend; all others are always decomposed.
 
 mod activation;
+mod classes;
+pub(crate) mod entropy;
 pub mod keras;
 mod linear;
 mod loss;

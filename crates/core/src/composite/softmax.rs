@@ -45,11 +45,15 @@ impl Builder<'_> {
         if self.driver.claims(composite) {
             return self.push(Op::Composite(composite), &[x]);
         }
-        self.decompose(composite, x)
+        self.decompose(composite, &[x])
     }
 
     /// What a composite means, in primitives; along the last axis.
-    pub fn decompose(&mut self, composite: Composite, x: NodeId) -> Result<NodeId> {
+    pub fn decompose(&mut self, composite: Composite, inputs: &[NodeId]) -> Result<NodeId> {
+        let x = inputs[0];
+        if let [x, index] = *inputs {
+            return self.decompose_entropy(composite, x, index);
+        }
         let axis = [self.rank(x) - 1];
         let held = self.detach(x)?;
         let top = self.reduce(ReduceOp::Max, held, &axis)?;
@@ -57,9 +61,6 @@ impl Builder<'_> {
         let shifted = c.sub(x, top)?;
         let e = c.exp(shifted)?;
         let total = c.sum(e, &[-1]);
-        match composite {
-            Composite::Softmax => c.div(e, total),
-            Composite::LogSoftmax => c.sub(shifted, c.log(total)),
-        }
+        if composite == Composite::LogSoftmax { c.sub(shifted, c.log(total)) } else { c.div(e, total) }
     }
 }

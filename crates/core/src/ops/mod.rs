@@ -17,6 +17,8 @@ mod tests;
 
 use smallvec::smallvec;
 
+use crate::composite::entropy;
+use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::graph::{Grads, Type, Vjp};
 use crate::op::{Composite, Op};
@@ -35,8 +37,19 @@ pub fn infer(op: &Op, inputs: &[&Type]) -> Result<Type> {
         (Op::Gather { .. } | Op::IndexSelect { .. } | Op::ScatterAdd { .. } | Op::IndexAdd { .. }, _) => {
             index::infer(op, inputs)
         }
-        (Op::Composite(_), [x]) if x.dtype.is_float() && !x.shape.is_empty() => {
+        (Op::Composite(Composite::Softmax | Composite::LogSoftmax), [x])
+            if x.dtype.is_float() && !x.shape.is_empty() =>
+        {
             Ok(Type::new(x.dtype, &x.shape))
+        }
+        (Op::Composite(composite), [x, index])
+            if x.dtype.is_float()
+                && x.shape.len() == 2
+                && index.dtype == DType::I32
+                && index.shape.as_slice() == [x.shape[0], 1] =>
+        {
+            let losses = matches!(composite, Composite::CrossEntropy { .. });
+            Ok(Type::new(x.dtype, if losses { &x.shape[..1] } else { &x.shape }))
         }
         (Op::CheckNonZero, [x]) => Ok((*x).clone()),
         (Op::Assign(view), [state, value]) => {
@@ -68,20 +81,18 @@ pub fn vjp(cx: &mut Vjp<'_, '_>) -> Result<Grads> {
         Op::Gather { .. } | Op::IndexSelect { .. } | Op::ScatterAdd { .. } | Op::IndexAdd { .. } => {
             index::vjp(&op, cx)
         }
-        Op::Composite(composite) => {
+        Op::Composite(Composite::Softmax) => {
             let rule = Rule::new(cx);
-            let grad = match composite {
-                Composite::Softmax => {
-                    let inner = rule.sum(rule.mul(rule.dy, rule.y()), &[-1]);
-                    rule.mul(rule.sub(rule.dy, inner), rule.y())
-                }
-                Composite::LogSoftmax => {
-                    let total = rule.sum(rule.dy, &[-1]);
-                    rule.sub(rule.dy, rule.mul(rule.exp(rule.y()), total))
-                }
-            };
-            Ok(smallvec![Some(grad?)])
+            let inner = rule.sum(rule.mul(rule.dy, rule.y()), &[-1]);
+            Ok(smallvec![Some(rule.mul(rule.sub(rule.dy, inner), rule.y())?)])
         }
+        Op::Composite(Composite::LogSoftmax) => {
+            let rule = Rule::new(cx);
+            let total = rule.sum(rule.dy, &[-1]);
+            Ok(smallvec![Some(rule.sub(rule.dy, rule.mul(rule.exp(rule.y()), total))?)])
+        }
+        Op::Composite(Composite::CrossEntropy { ignore }) => entropy::vjp_losses(cx, *ignore),
+        Op::Composite(Composite::CrossEntropyGrad { ignore }) => entropy::vjp_slope(cx, *ignore),
         Op::Leaf
         | Op::Input(_)
         | Op::State(_)

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use crate::dtype::{DType, Weak};
 use crate::error::{Error, Result};
-use crate::graph::{Builder, Driver, Inputs, NodeId, Type};
+use crate::graph::{Builder, Driver, Inputs, NodeId, Type, Vjp};
 use crate::op::{ArgOp, Composite, Op, ReduceOp, ViewOp};
 use crate::ops::table::{BinaryOp, UnaryOp};
 
@@ -373,4 +373,23 @@ fn comparisons_with_numbers_that_do_not_fit_are_exact() {
     assert_eq!(compared_in(-1.0, DType::U8), DType::F64);
     assert_eq!(compared_in(3e9, DType::I32), DType::F64);
     assert_eq!(compared_in(3e9, DType::F32), DType::F32);
+}
+
+#[test]
+fn cross_entropy_and_its_slope_have_gradients() {
+    for ignore in [None, Some(1)] {
+        for composite in [Composite::CrossEntropy { ignore }, Composite::CrossEntropyGrad { ignore }] {
+            let mut recorder = Recorder { claims: true, ..Recorder::default() };
+            let mut g = Builder::new(&mut recorder);
+            let (x, y) = (leaf(&mut g, DType::F64, &[4, 3]), leaf(&mut g, DType::I32, &[4, 1]));
+            let node = g.push(Op::Composite(composite), &[x, y]).unwrap();
+            let shape = g.shape(node);
+            let dy = leaf(&mut g, DType::F64, &shape);
+            let grads = super::vjp(&mut Vjp { b: &mut g, node, dy }).unwrap();
+            assert_eq!(g.ty(grads[0].unwrap()), &Type::new(DType::F64, &[4, 3]));
+            assert_eq!(grads[1], None);
+            let masked = recorder.nodes.iter().any(|(op, ..)| *op == Op::Where);
+            assert_eq!(masked, ignore.is_some());
+        }
+    }
 }

@@ -6,7 +6,7 @@ use super::fuse::Region;
 use super::lower::{Lowering, Place};
 use crate::error::{Error, Result};
 use crate::graph::NodeId;
-use crate::op::Op;
+use crate::op::{Composite, Op};
 use crate::plan::{Cut, Kernel};
 use crate::shape::{Dims, View};
 
@@ -79,6 +79,9 @@ impl Lowering<'_> {
                 let out = self.out(id);
                 self.emit(Kernel::Random { dist: *dist, offset }, &[], &[out], name, id);
             }
+            Op::Composite(
+                composite @ (Composite::CrossEntropy { .. } | Composite::CrossEntropyGrad { .. }),
+            ) => self.entropy(id, *composite, inputs),
             Op::Composite(composite) => {
                 let x = self.read_contiguous(inputs[0]);
                 let out = self.out(id);
@@ -92,26 +95,57 @@ impl Lowering<'_> {
 
     /// Checks indices as soon as they are there, so that a bad one stops the run before a write.
     pub(super) fn checks(&mut self, index: NodeId) {
-        let mut done: SmallVec<[usize; 2]> = SmallVec::new();
+        let mut done: SmallVec<[(usize, Option<i32>); 2]> = SmallVec::new();
         for at in 0..self.order.checks.len() {
             let (checked, reader) = self.order.checks[at];
             let node = self.get(reader);
-            let (Op::Gather { axis }
-            | Op::IndexSelect { axis }
-            | Op::ScatterAdd { axis }
-            | Op::IndexAdd { axis }) = node.op
-            else {
-                continue;
+            let (axis, ignore) = match node.op {
+                Op::Gather { axis }
+                | Op::IndexSelect { axis }
+                | Op::ScatterAdd { axis }
+                | Op::IndexAdd { axis } => (axis, None),
+                Op::Composite(
+                    Composite::CrossEntropy { ignore } | Composite::CrossEntropyGrad { ignore },
+                ) => (1, ignore),
+                _ => continue,
             };
             let size = self.get(node.inputs[0]).ty.shape[axis];
-            if checked != index || done.contains(&size) {
+            if checked != index || done.contains(&(size, ignore)) {
                 continue;
             }
-            done.push(size);
+            done.push((size, ignore));
             let name = node.op.name();
             let region = self.read_contiguous(index);
-            self.emit(Kernel::CheckIndex { size }, &[region], &[], name, reader);
+            self.emit(Kernel::CheckIndex { size, ignore }, &[region], &[], name, reader);
         }
+    }
+
+    /// Losses and their slope in one sweep, where both are there.
+    fn entropy(&mut self, id: NodeId, composite: Composite, inputs: &[NodeId]) {
+        let (x, index) = (self.read_contiguous(inputs[0]), self.read_contiguous(inputs[1]));
+        let (Composite::CrossEntropy { ignore } | Composite::CrossEntropyGrad { ignore }) = composite else {
+            return;
+        };
+        let [losses, slope] = [Composite::CrossEntropy { ignore }, Composite::CrossEntropyGrad { ignore }]
+            .map(|wanted| {
+                let fits = |&&reader: &&NodeId| {
+                    let node = self.get(reader);
+                    node.op == Op::Composite(wanted) && node.inputs.as_slice() == inputs
+                };
+                let others =
+                    if self.source.separate { &[][..] } else { &self.order.readers[inputs[0].0 as usize] };
+                if composite == wanted { Some(id) } else { others.iter().find(fits).copied() }
+            });
+        let mut names = Vec::new();
+        let mut outs = Vec::new();
+        for node in [losses, slope].into_iter().flatten() {
+            self.absorbed[node.0 as usize] = true;
+            names.push(self.get(node).op.name());
+            outs.push(self.out(node));
+        }
+        let composite = if losses.is_some() { Composite::CrossEntropy { ignore } } else { composite };
+        let kernel = Kernel::Composite(composite);
+        self.emit_as(kernel, &[x, index], &outs, ("crossEntropy", &names.join(" ")), losses.unwrap_or(id));
     }
 
     fn concat(&mut self, id: NodeId, axis: usize, inputs: &[NodeId]) {

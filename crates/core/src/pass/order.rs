@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::graph::{Node, NodeId};
-use crate::op::Op;
+use crate::op::{Composite, Op};
 
 /// The nodes to run and who reads each of them.
 pub struct Order {
@@ -19,7 +19,11 @@ pub struct Order {
 /// The operand of `node` that holds indices.
 pub(super) fn index_operand(op: &Op) -> Option<usize> {
     match op {
-        Op::Gather { .. } | Op::IndexSelect { .. } | Op::ScatterAdd { .. } | Op::IndexAdd { .. } => Some(1),
+        Op::Gather { .. }
+        | Op::IndexSelect { .. }
+        | Op::ScatterAdd { .. }
+        | Op::IndexAdd { .. }
+        | Op::Composite(Composite::CrossEntropy { .. } | Composite::CrossEntropyGrad { .. }) => Some(1),
         _ => None,
     }
 }

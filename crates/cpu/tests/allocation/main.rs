@@ -88,7 +88,7 @@ fn program() -> Program {
     let along =
         |operand: &Operand, shape: &[usize]| Operand { view: View::contiguous(shape), ..operand.clone() };
     p.step(Kernel::Arg(ArgOp::Max), &[&along(&y, &[40, 60, 1])], Some(&along(&index, &[40, 1, 1])));
-    p.step(Kernel::CheckIndex { size: 60 }, &[&index], None);
+    p.step(Kernel::CheckIndex { size: 60, ignore: None }, &[&index], None);
     let picked = p.float(&[40, 1]);
     p.step(Kernel::Gather { axis: 1 }, &[&soft, &index], Some(&picked));
     p.step(Kernel::ScatterAdd { axis: 1 }, &[&index, &picked], Some(&soft));

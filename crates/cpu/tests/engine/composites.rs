@@ -157,3 +157,48 @@ fn extreme_logits_agree() {
         }
     }
 }
+
+/// Losses and the gradient of their sum.
+fn entropy(
+    backend: &Arc<dyn Backend>,
+    dtype: DType,
+    shape: [usize; 2],
+    scale: f64,
+    attrs: &[f64],
+) -> Vec<Vec<f64>> {
+    let mut e = Engine::new(Arc::clone(backend));
+    let code = |name: &str| API.iter().position(|op| op.name == name).unwrap();
+    let x = e.create(dtype, &shape, &encode(dtype, &normals(3, shape[0] * shape[1], scale))).unwrap();
+    e.set_requires_grad(x, true).unwrap();
+    let labels: Vec<u8> = (0..shape[0]).flat_map(|i| ((i * 7 % shape[1]) as i32).to_le_bytes()).collect();
+    let y = e.create(DType::I32, &shape[..1], &labels).unwrap();
+    let loss = e.apply(code("crossEntropy"), &[Operand::Tensor(x), Operand::Tensor(y)], attrs).unwrap();
+    let total = e.apply(code("sum"), &[Operand::Tensor(loss)], &[f64::NAN, 0.0]).unwrap();
+    let grad = e.gradients(total, None, &[x], true).unwrap()[0].unwrap();
+    [loss, grad].iter().map(|&h| decode(dtype, &e.read(h).unwrap())).collect()
+}
+
+#[test]
+fn fused_cross_entropy_equals_its_decomposition() {
+    let options = Options { threads: Some(2), ..Options::default() };
+    let backends: [Arc<dyn Backend>; 2] =
+        [CpuBackend::new(options).unwrap(), LateBackend::new(options).unwrap()];
+    for shape in [[1, 1], [5, 3], [33, 10], [16, 64], [17, 65], [3, 1000]] {
+        for dtype in [DType::F32, DType::F64] {
+            for scale in [1.0, 30.0] {
+                for attrs in [[0.0, f64::NAN, 0.0], [1.0, f64::NAN, 0.0], [2.0, 0.0, 0.0], [0.0, 1.0, 0.0]] {
+                    for backend in &backends {
+                        let own = entropy(backend, dtype, shape, scale, &attrs);
+                        let plain: Arc<dyn Backend> = Arc::new(Plain(Arc::clone(backend)));
+                        let parts = entropy(&plain, dtype, shape, scale, &attrs);
+                        let tolerance = if dtype == DType::F32 { 5e-6 } else { 1e-12 };
+                        for (a, b) in own.iter().flatten().zip(parts.iter().flatten()) {
+                            let near = (a - b).abs() <= tolerance * (1.0 + b.abs());
+                            assert!(near, "{shape:?} {dtype} {attrs:?}: {a} {b}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -131,7 +131,11 @@ fn indices_outside_are_errors_that_name_the_first() {
     for value in [5, -1, i32::MAX, i32::MIN] {
         let expected = format!("index {value} at position [4, 0]; expected 0 to 4");
         let index = bad(value);
-        let error = error_everywhere(&Kernel::CheckIndex { size: 5 }, std::slice::from_ref(&index), &[]);
+        let error = error_everywhere(
+            &Kernel::CheckIndex { size: 5, ignore: None },
+            std::slice::from_ref(&index),
+            &[],
+        );
         assert_eq!((error.code(), error.message()), ("ERR_INDEX", &*expected));
         let x = Tensor::new(&[0f32; 30], &[6, 5]);
         let out = Tensor::out(DType::F32, &[6, 2]);
@@ -162,8 +166,11 @@ fn a_bad_index_among_very_many_is_the_first_one_on_any_number_of_threads() {
     let mut index = vec![0; 400_000];
     for at in [399_999, 250_001, 130_000] {
         index[at] = 9;
-        let error =
-            error_everywhere(&Kernel::CheckIndex { size: 9 }, &[Tensor::new(&index, &[400_000])], &[]);
+        let error = error_everywhere(
+            &Kernel::CheckIndex { size: 9, ignore: None },
+            &[Tensor::new(&index, &[400_000])],
+            &[],
+        );
         assert!(error.message().starts_with(&format!("index 9 at position [{at}]")), "{error}");
     }
 }
@@ -246,4 +253,46 @@ fn softmax_of_what_is_not_finite() {
     let kernel = Kernel::Composite(Composite::LogSoftmax);
     let outs = everywhere(&kernel, &[Tensor::new(&x[..6], &[2, 3])], &[Tensor::out(DType::F32, &[2, 3])]);
     assert_same(&outs[0].values::<f32>(), &[nan, nan, nan, 0.0, -inf, -inf], "logSoftmax");
+}
+
+#[test]
+fn cross_entropy_has_the_same_bits_alone_and_with_its_slope() {
+    let mut noise = Noise(41);
+    for (rows, classes) in [(1, 1), (3, 2), (16, 10), (33, 10), (70, 64), (5, 65), (2, 300)] {
+        for ignore in [None, Some(1), Some(-100)] {
+            let x: Vec<f32> = noise.floats(rows * classes);
+            let mut index: Vec<i32> = (0..rows).map(|_| noise.below(classes) as i32).collect();
+            if let Some(ignore) = ignore {
+                index[rows / 2] = ignore;
+            }
+            let ins = [Tensor::new(&x, &[rows, classes]), Tensor::new(&index, &[rows, 1])];
+            let losses = Tensor::out(DType::F32, &[rows]);
+            let slope = Tensor::out(DType::F32, &[rows, classes]);
+            let kernel = Kernel::Composite(Composite::CrossEntropy { ignore });
+            let grad = Kernel::Composite(Composite::CrossEntropyGrad { ignore });
+            let both = everywhere(&kernel, &ins, &[losses.clone(), slope.clone()]);
+            let alone = everywhere(&kernel, &ins, &[losses]);
+            let slope = everywhere(&grad, &ins, &[slope]);
+            assert_same(&both[0].values::<f32>(), &alone[0].values::<f32>(), "losses");
+            assert_same(&both[1].values::<f32>(), &slope[0].values::<f32>(), "slope");
+            let (found, slopes) = (both[0].values::<f32>(), both[1].values::<f32>());
+            for row in 0..rows {
+                let logits = &x[row * classes..][..classes];
+                let total: f64 = logits.iter().map(|&v| libm::exp(v.into())).sum();
+                let counts = ignore != Some(index[row]);
+                let class = if counts { index[row] as usize } else { 0 };
+                let expected = if counts { libm::log(total) - f64::from(logits[class]) } else { 0.0 };
+                assert!((f64::from(found[row]) - expected).abs() < 2e-6 * (1.0 + expected), "{row}");
+                for c in 0..classes {
+                    let hot = f64::from(u8::from(c == class));
+                    let expected = if counts { libm::exp(logits[c].into()) / total - hot } else { 0.0 };
+                    assert!((f64::from(slopes[row * classes + c]) - expected).abs() < 1e-6, "{row} {c}");
+                }
+            }
+        }
+    }
+    let ins = [Tensor::new(&[0f32; 60], &[20, 3]), Tensor::new(&[[0; 18], [5; 18]].concat()[..20], &[20, 1])];
+    let kernel = Kernel::Composite(Composite::CrossEntropy { ignore: Some(4) });
+    let error = error_everywhere(&kernel, &ins, &[Tensor::out(DType::F32, &[20])]);
+    assert_eq!(error.message(), "index 5 at position [18, 0]; expected 0 to 2");
 }

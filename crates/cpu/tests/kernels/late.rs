@@ -39,7 +39,7 @@ fn nothing_happens_before_someone_waits() {
 fn errors_show_when_someone_waits_and_only_once() {
     let backend = LateBackend::new(Options::default()).unwrap();
     let index = Tensor::new(&[3i32], &[1]);
-    let steps = vec![step(Kernel::CheckIndex { size: 2 }, &[index], &[])];
+    let steps = vec![step(Kernel::CheckIndex { size: 2, ignore: None }, &[index], &[])];
     let executable = backend.prepare(&Plan { steps, slots: 2, scalars: 0, arena_bytes: 0 }).unwrap();
     let buffer = backend.alloc(4).unwrap();
     let bindings = [Binding { buffer, offset: 0 }; 2];

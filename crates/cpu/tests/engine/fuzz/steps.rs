@@ -243,6 +243,9 @@ impl Body<'_> {
         if y.ty.shape.is_empty() || self.dice.percent(30) || numel(&y.ty.shape) > largest {
             return Ok(());
         }
+        if self.dice.percent(25) && y.ty.shape.len() >= 2 {
+            return self.turned_product(y);
+        }
         let n = *y.ty.shape.last().expect("rank 1 or more");
         let rows = |i: &Item| {
             i.ty.dtype == y.ty.dtype
@@ -263,6 +266,27 @@ impl Body<'_> {
             self.op("relu", &[tensor_of(&sum)], &[])?;
         }
         Ok(())
+    }
+
+    /// The transpose of a product under a chain of ops, as the gradient of a weight is.
+    fn turned_product(&mut self, y: &Item) -> Result<()> {
+        let rank = y.ty.shape.len() as f64;
+        let Some(turned) = self.view("transpose", y, &[rank - 2.0, rank - 1.0])? else { return Ok(()) };
+        let other = match self.choose(|i| i.ty.shape == turned.ty.shape && is_float(i.ty.dtype)) {
+            Some(other) => other,
+            None => match self.fresh(y.ty.dtype, &turned.ty.shape.clone())? {
+                Some(other) => other,
+                None => return Ok(()),
+            },
+        };
+        let Some(difference) = self.op("sub", &[tensor_of(&turned), tensor_of(&other)], &[])? else {
+            return Ok(());
+        };
+        let Some(half) = self.op("mul", &[tensor_of(&difference), Operand::Number(0.5)], &[])? else {
+            return Ok(());
+        };
+        self.op("tanh", &[tensor_of(&half)], &[])?;
+        if self.dice.percent(40) { self.write() } else { Ok(()) }
     }
 
     fn softmax(&mut self) -> Result<()> {
@@ -309,6 +333,9 @@ impl Body<'_> {
         match self.dice.below(4) {
             0 => {
                 let Some(index) = self.indices(size, &[shape[axis]])? else { return Ok(()) };
+                if self.dice.percent(30) {
+                    return self.images(&x, &index, dim);
+                }
                 self.op("indexSelect", &[tensor_of(&x), tensor_of(&index)], &[dim])?;
             }
             1 => {
@@ -331,6 +358,22 @@ impl Body<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Bytes that are gathered, scaled and flattened, as images are.
+    fn images(&mut self, x: &Item, index: &Item, dim: f64) -> Result<()> {
+        let Some(bytes) = self.op("cast", &[tensor_of(x)], &[f64::from(DType::U8 as u8)])? else {
+            return Ok(());
+        };
+        let Some(some) = self.op("indexSelect", &[tensor_of(&bytes), tensor_of(index)], &[dim])? else {
+            return Ok(());
+        };
+        let Some(floats) = self.op("cast", &[tensor_of(&some)], &[f64::from(DType::F32 as u8)])? else {
+            return Ok(());
+        };
+        let flat = if self.dice.percent(50) { self.reshape(&floats)? } else { None };
+        let floats = flat.unwrap_or(floats);
+        self.op("mul", &[tensor_of(&floats), Operand::Number(1.0 / 255.0)], &[]).map(|_| ())
     }
 
     fn join(&mut self) -> Result<()> {
@@ -399,7 +442,16 @@ impl Body<'_> {
                 let rows = x.ty.shape[0];
                 let attrs = [0.0, classes as f64, f64::from(DType::I32 as u8), 1.0, rows as f64];
                 let Some(labels) = self.op("randint", &[], &attrs)? else { return Ok(()) };
-                self.op("crossEntropy", &[tensor_of(&x), tensor_of(&labels)], &[1.0, f64::NAN, 0.1])?
+                // Without an ignored class there is a mean in any case.
+                let attrs = self.dice.pick(&[
+                    [1.0, f64::NAN, 0.1],
+                    [1.0, f64::NAN, 0.0],
+                    [2.0, f64::NAN, 0.0],
+                    [0.0, f64::NAN, 0.0],
+                    [2.0, 0.0, 0.0],
+                    [0.0, 1.0, 0.0],
+                ]);
+                self.op("crossEntropy", &[tensor_of(&x), tensor_of(&labels)], &attrs)?
             }
         };
         Ok(())
