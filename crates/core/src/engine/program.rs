@@ -61,7 +61,7 @@ struct Rest {
 pub struct Program {
     pub runnable: Arc<Runnable>,
     recorded: Recorded,
-    /// The program as its last run left it, bound; none before the first, or where states lie elsewhere since.
+    /// The program as its last run left it, bound; none before the first, or where it writes gradients.
     replay: Option<Replay>,
     pub(super) grads: Vec<(NodeId, bool)>,
     pub(super) effects: Arc<[(NodeId, Effect)]>,
@@ -344,22 +344,12 @@ impl Engine {
         self.program(id)
     }
 
-    /// The states of a program: those of its last run where they are the same.
-    fn bound_states(&mut self, id: ProgramId, runnable: &Runnable) -> Result<Arc<[Arc<Storage>]>> {
-        let moves = runnable.states.iter().any(|state| matches!(state, StateRef::GradOf(_)));
-        if let Some(replay) = &self.program(id)?.replay
-            && !moves
-        {
-            return Ok(Arc::clone(replay.states()));
+    /// The states of a program: those that it is bound to, if it stays bound.
+    fn bound_states(&self, id: ProgramId, runnable: &Runnable) -> Result<Arc<[Arc<Storage>]>> {
+        match &self.program(id)?.replay {
+            Some(replay) => Ok(Arc::clone(replay.states())),
+            None => Ok(self.states_of(runnable)?.into()),
         }
-        let states: Arc<[_]> = self.states_of(runnable)?.into();
-        let replay = &mut self.program_mut(id)?.replay;
-        if let Some(bound) = replay
-            && bound.states().iter().zip(&*states).any(|(a, b)| a.id != b.id)
-        {
-            *replay = None;
-        }
-        Ok(states)
     }
 
     /// Gives the gradients that a program writes memory of their own: whoever holds such a gradient
@@ -438,9 +428,12 @@ impl Engine {
                 // more holds no memory but its states'.
                 *replay = Some(Replay::new(Arc::clone(runnable), Arc::clone(states), None)?);
             }
-            if let Some(replay) = replay {
-                replay.run(&given)?;
+            let ran = replay.as_mut().map_or(Ok(()), |replay| replay.run(&given));
+            if runnable.states.iter().any(|state| matches!(state, StateRef::GradOf(_))) {
+                // A gradient belongs to its leaf alone, which may drop it or get another one before the next call.
+                *replay = None;
             }
+            ran?;
         }
         self.counters.program_runs += 1;
         self.stream.offset += runnable.random_blocks;

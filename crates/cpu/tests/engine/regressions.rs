@@ -459,3 +459,32 @@ fn verification_takes_copies_for_what_they_are() {
         assert_eq!(shape_of(e, traced[0]), [6]);
     });
 }
+
+#[test]
+fn a_gradient_that_a_program_adds_to_is_copied_at_most_once() {
+    everywhere(|e| {
+        let w = param(e, &[3], &[1.0, 2.0, 3.0]);
+        let p = |e: &mut Engine, _: &[Handle]| {
+            let square = op(e, "mul", &[w, w], &[]);
+            let loss = sum(e, square);
+            e.backward(loss, None, false)?;
+            Ok(vec![loss])
+        };
+        let mut jit = Jit::new(p);
+        for _ in 0..3 {
+            jit.call(e, &[]).unwrap();
+        }
+        let before = e.counters().eager_runs;
+        for _ in 0..5 {
+            jit.call(e, &[]).unwrap();
+        }
+        assert_eq!(e.counters().eager_runs, before);
+        let g = e.grad_of(w).unwrap().unwrap();
+        assert_eq!(values(e, g), [16.0, 32.0, 48.0]);
+        e.release(g);
+        // Once dropped, its memory is free although the program lives on.
+        let bytes = e.bytes().0;
+        e.zero_grad(&[w]).unwrap();
+        assert_eq!(e.bytes().0, bytes - 12);
+    });
+}
