@@ -75,15 +75,18 @@ describe('peers', () => {
     for (const part of missing(rivals(folder)).keys()) expect(installer).toContain(`part_${String(part)}() {`)
   })
 
-  it('have an installer that touches nothing when it is misused', async () => {
-    const installer = join(root, 'bench', 'peers', 'setup.sh')
-    const nowhere = join(folder, 'nowhere')
-    const wrong = await execute('bash', [installer, nowhere, 'rust'], root)
-    expect([wrong.code, wrong.stderr]).toEqual([2, 'setup.sh: no part rust; there are py, tf, js and rs\n'])
-    const none = await execute('bash', [installer], root)
-    expect([none.code, existsSync(nowhere)]).toEqual([2, false])
-    expect(none.stderr).toContain('setup.sh DIR [py] [tf] [js] [rs]')
-  })
+  it.skipIf(process.platform === 'win32')(
+    'have an installer that touches nothing when it is misused',
+    async () => {
+      const installer = join(root, 'bench', 'peers', 'setup.sh')
+      const nowhere = join(folder, 'nowhere')
+      const wrong = await execute('bash', [installer, nowhere, 'rust'], root)
+      expect([wrong.code, wrong.stderr]).toEqual([2, 'setup.sh: no part rust; there are py, tf, js and rs\n'])
+      const none = await execute('bash', [installer], root)
+      expect([none.code, existsSync(nowhere)]).toEqual([2, false])
+      expect(none.stderr).toContain('setup.sh DIR [py] [tf] [js] [rs]')
+    },
+  )
 
   it('answer round after round, and say with what words they end', async () => {
     const script = join(folder, 'answering.mjs')
