@@ -156,7 +156,8 @@ function foreignHandle(value: object): Handle {
 
 /** Whether a value is a tensor, of whatever copy of this library. */
 export function isTensor(value: unknown): value is Tensor {
-  return typeof value === 'object' && value !== null && brand in value
+  // Looking for a private field is one comparison, looking for the brand a walk along the prototypes.
+  return typeof value === 'object' && value !== null && (access.isOwn(value) || brand in value)
 }
 
 /** The handle without a check: {@link DEAD} where the tensor was disposed of. */

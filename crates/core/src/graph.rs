@@ -16,11 +16,19 @@ use crate::shape::{Dims, checked_bytes, numel};
 pub struct NodeId(pub u32);
 
 /// Shape and element type of a node; `weak` where the value came from literals only.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Type {
     pub dtype: DType,
     pub shape: Dims,
     pub weak: Option<Weak>,
+}
+
+impl Clone for Type {
+    // Derived, it would copy the sizes one by one.
+    #[inline]
+    fn clone(&self) -> Self {
+        Self { dtype: self.dtype, shape: Dims::from_slice(&self.shape), weak: self.weak }
+    }
 }
 
 impl Type {
@@ -131,7 +139,10 @@ impl<'a> Builder<'a> {
             now.push(self.driver.current(input)?);
         }
         let ty = {
-            let types: SmallVec<[&Type; 4]> = now.iter().map(|&i| self.driver.ty(i)).collect();
+            let mut types: SmallVec<[&Type; 4]> = SmallVec::new();
+            for &input in &now {
+                types.push(self.driver.ty(input));
+            }
             ops::infer(&op, &types)?
         };
         checked_bytes(op.name(), ty.dtype, &ty.shape)?;

@@ -90,12 +90,24 @@ pub fn axis(op: &str, given: i64, rank: usize) -> Result<usize> {
 }
 
 /// How a tensor lies in its storage: element `i` is at `offset + Σ i[axis] · strides[axis]`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct View {
     pub shape: Dims,
     pub strides: Strides,
     /// First element, counted from the start of the storage.
     pub offset: usize,
+}
+
+impl Clone for View {
+    // Derived, it would copy sizes and strides one by one.
+    #[inline]
+    fn clone(&self) -> Self {
+        Self {
+            shape: Dims::from_slice(&self.shape),
+            strides: Strides::from_slice(&self.strides),
+            offset: self.offset,
+        }
+    }
 }
 
 impl View {

@@ -282,7 +282,10 @@ impl Engine {
                 Value::Scalar(_) | Value::Later => None,
             });
             let gates = gates(None, read, []);
-            let _passes: SmallVec<[_; 2]> = gates.iter().map(|gate| gate.visit()).collect();
+            let mut passes: SmallVec<[_; 2]> = SmallVec::new();
+            for gate in &gates {
+                passes.push(gate.visit());
+            }
             let run = Run { bindings: &bindings, scalars: &scalars, seed: self.stream.seed, rng_offset };
             self.counters.eager_runs += 1;
             self.backend.run(&ready.executable, &run).map_err(|fault| ready.named(fault))?;

@@ -79,6 +79,7 @@ impl Engine {
         if let (Some(node), Some(source)) = (made, source)
             // Of nothing, softmax is its operand.
             && node != source
+            && row.kind != api::ApiKind::Binary
             && let Some((kind, axis)) = self.produces(row.name, source, attrs)
         {
             let source = (kind != ProducerKind::Linear).then_some(source);

@@ -48,11 +48,12 @@ impl Handles {
     }
 
     fn slot(&self, handle: Handle) -> Option<usize> {
-        let generation = (handle / SLOT_SIZE).floor();
-        let at = handle - generation * SLOT_SIZE - 1.0;
-        let slot = self.slots.get(at as usize)?;
-        (at >= 0.0 && f64::from(slot.generation) == generation && slot.target.is_some())
-            .then_some(at as usize)
+        let whole = handle as u64;
+        let at = (whole as u32).checked_sub(1)? as usize;
+        let slot = self.slots.get(at)?;
+        // What is no whole number, or out of range, does not come back as it was.
+        (whole as f64 == handle && u64::from(slot.generation) == whole >> 32 && slot.target.is_some())
+            .then_some(at)
     }
 
     pub fn get(&self, handle: Handle) -> Result<Target> {
