@@ -163,7 +163,8 @@ impl Walk<'_> {
     /// # Safety
     /// As [`Formula::run`].
     unsafe fn prologue(&mut self) {
-        let tile = self.formula.tile;
+        // No tile has more elements than the area.
+        let tile = self.formula.tile.min(self.area.rows * self.area.cols);
         for &(row, scalar, to) in &self.formula.program.splats {
             // SAFETY: the register has room for a tile.
             unsafe { row(tile, self.area.scalars[scalar as usize], self.register(to)) };

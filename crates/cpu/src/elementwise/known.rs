@@ -93,11 +93,22 @@ macro_rules! lanes {
         impl Lanes<$T> for Numbers {
             #[inline(always)]
             fn map1<F: UnaryFn<$T, Out = $T>>(a: [$T; LANES]) -> [$T; LANES] {
-                std::array::from_fn(|i| F::eval(a[i]))
+                let mut out = a;
+                for i in 0..LANES {
+                    out[i] = F::eval(a[i]);
+                }
+                out
             }
             #[inline(always)]
-            fn map2<F: BinaryFn<$T>>(a: [$T; LANES], b: [$T; LANES]) -> [F::Out; LANES] {
-                std::array::from_fn(|i| F::eval(a[i], b[i]))
+            fn map2<F: BinaryFn<$T, Out: Copy>>(
+                a: [$T; LANES],
+                b: [$T; LANES],
+                mut out: [F::Out; LANES],
+            ) -> [F::Out; LANES] {
+                for i in 0..LANES {
+                    out[i] = F::eval(a[i], b[i]);
+                }
+                out
             }
         }
 
@@ -107,19 +118,19 @@ macro_rules! lanes {
 
             #[inline(always)]
             fn add(&mut self, a: Self::V, b: Self::V) -> Self::V {
-                <Numbers as Lanes<$T>>::map2::<binary::Add>(a, b)
+                <Numbers as Lanes<$T>>::map2::<binary::Add>(a, b, a)
             }
             #[inline(always)]
             fn sub(&mut self, a: Self::V, b: Self::V) -> Self::V {
-                <Numbers as Lanes<$T>>::map2::<binary::Sub>(a, b)
+                <Numbers as Lanes<$T>>::map2::<binary::Sub>(a, b, a)
             }
             #[inline(always)]
             fn mul(&mut self, a: Self::V, b: Self::V) -> Self::V {
-                <Numbers as Lanes<$T>>::map2::<binary::Mul>(a, b)
+                <Numbers as Lanes<$T>>::map2::<binary::Mul>(a, b, a)
             }
             #[inline(always)]
             fn div(&mut self, a: Self::V, b: Self::V) -> Self::V {
-                <Numbers as Lanes<$T>>::map2::<binary::Div>(a, b)
+                <Numbers as Lanes<$T>>::map2::<binary::Div>(a, b, a)
             }
             #[inline(always)]
             fn sqrt(&mut self, a: Self::V) -> Self::V {
@@ -131,11 +142,15 @@ macro_rules! lanes {
             }
             #[inline(always)]
             fn gt(&mut self, a: Self::V, b: Self::V) -> Self::M {
-                <Numbers as Lanes<$T>>::map2::<binary::Gt>(a, b)
+                <Numbers as Lanes<$T>>::map2::<binary::Gt>(a, b, [false; LANES])
             }
             #[inline(always)]
             fn select(&mut self, mask: Self::M, a: Self::V, b: Self::V) -> Self::V {
-                std::array::from_fn(|i| if mask[i] { a[i] } else { b[i] })
+                let mut out = b;
+                for i in 0..LANES {
+                    out[i] = if mask[i] { a[i] } else { b[i] };
+                }
+                out
             }
         }
 
@@ -149,10 +164,12 @@ macro_rules! lanes {
     };
 }
 
-/// Functions of the table, lane by lane.
+/// Functions of the table, lane by lane: plain loops, which are inlined for certain.
 trait Lanes<T> {
     fn map1<F: UnaryFn<T, Out = T>>(a: [T; LANES]) -> [T; LANES];
-    fn map2<F: BinaryFn<T>>(a: [T; LANES], b: [T; LANES]) -> [F::Out; LANES];
+    /// `out` is only there to be written.
+    fn map2<F: BinaryFn<T, Out: Copy>>(a: [T; LANES], b: [T; LANES], out: [F::Out; LANES])
+    -> [F::Out; LANES];
 }
 
 /// Element types of patterns.
