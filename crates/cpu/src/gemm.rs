@@ -10,7 +10,6 @@
 
 mod pack;
 mod product;
-mod simd;
 mod tile;
 mod transpose;
 

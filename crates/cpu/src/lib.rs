@@ -24,6 +24,7 @@ mod pool;
 mod random;
 mod reduce;
 mod schedule;
+mod simd;
 mod softmax;
 
 pub use backend::{CpuBackend, Options};

@@ -1,21 +1,22 @@
 //! Frequent expressions as loops of their own.
 //!
 //! A pattern is written once, over an [`Algebra`]: on symbols it is what an expression is compared
-//! with, on lanes of numbers it is the loop. Both perform the functions of the table op by op, so a
+//! with, on vectors of numbers it is the loop. Both perform the functions of the table op by op, so a
 //! recognised expression has the bits of the interpreted one; what is saved is that values stay in
 //! registers. Adam on 100,000 parameters takes 2.5 times as long instruction by instruction.
 
+use std::marker::PhantomData;
+
 use neuroxide_core::dtype::DType;
-use neuroxide_core::ops::table::{BinaryFn, BinaryOp, UnaryFn, UnaryOp, binary, unary};
+use neuroxide_core::ops::table::{BinaryOp, UnaryOp};
 use neuroxide_core::plan::{Expr, Instr};
 use smallvec::SmallVec;
 
 use super::area::{Area, Line};
 use crate::element::Element;
-use crate::isa::{Isa, shells};
+use crate::isa::Isa;
+use crate::simd::{Array, Simd};
 
-/// Lanes worked on at a time: one vector of the widest instruction set, two of the next.
-const LANES: usize = 16;
 /// The most ins, scalars and outs of a pattern.
 const MOST: usize = 8;
 
@@ -85,101 +86,49 @@ impl Algebra for Symbols {
     }
 }
 
-/// The algebra of lanes.
-struct Numbers;
+/// The algebra of vectors.
+///
+/// # Safety
+/// Made only where the instruction set of the vector is there.
+struct Vectors<V>(PhantomData<V>);
 
-macro_rules! lanes {
-    ($T:ty) => {
-        impl Lanes<$T> for Numbers {
-            #[inline(always)]
-            fn map1<F: UnaryFn<$T, Out = $T>>(a: [$T; LANES]) -> [$T; LANES] {
-                let mut out = a;
-                for i in 0..LANES {
-                    out[i] = F::eval(a[i]);
-                }
-                out
-            }
-            #[inline(always)]
-            fn map2<F: BinaryFn<$T, Out: Copy>>(
-                a: [$T; LANES],
-                b: [$T; LANES],
-                mut out: [F::Out; LANES],
-            ) -> [F::Out; LANES] {
-                for i in 0..LANES {
-                    out[i] = F::eval(a[i], b[i]);
-                }
-                out
-            }
+macro_rules! vector_op {
+    ($($name:ident)*) => { $(
+        #[inline(always)]
+        fn $name(&mut self, a: V, b: V) -> V {
+            // SAFETY: the contract of the type.
+            unsafe { a.$name(b) }
         }
-
-        impl Algebra for (Numbers, $T) {
-            type V = [$T; LANES];
-            type M = [bool; LANES];
-
-            #[inline(always)]
-            fn add(&mut self, a: Self::V, b: Self::V) -> Self::V {
-                <Numbers as Lanes<$T>>::map2::<binary::Add>(a, b, a)
-            }
-            #[inline(always)]
-            fn sub(&mut self, a: Self::V, b: Self::V) -> Self::V {
-                <Numbers as Lanes<$T>>::map2::<binary::Sub>(a, b, a)
-            }
-            #[inline(always)]
-            fn mul(&mut self, a: Self::V, b: Self::V) -> Self::V {
-                <Numbers as Lanes<$T>>::map2::<binary::Mul>(a, b, a)
-            }
-            #[inline(always)]
-            fn div(&mut self, a: Self::V, b: Self::V) -> Self::V {
-                <Numbers as Lanes<$T>>::map2::<binary::Div>(a, b, a)
-            }
-            #[inline(always)]
-            fn sqrt(&mut self, a: Self::V) -> Self::V {
-                <Numbers as Lanes<$T>>::map1::<unary::Sqrt>(a)
-            }
-            #[inline(always)]
-            fn relu(&mut self, a: Self::V) -> Self::V {
-                <Numbers as Lanes<$T>>::map1::<unary::Relu>(a)
-            }
-            #[inline(always)]
-            fn gt(&mut self, a: Self::V, b: Self::V) -> Self::M {
-                <Numbers as Lanes<$T>>::map2::<binary::Gt>(a, b, [false; LANES])
-            }
-            #[inline(always)]
-            fn select(&mut self, mask: Self::M, a: Self::V, b: Self::V) -> Self::V {
-                let mut out = b;
-                for i in 0..LANES {
-                    out[i] = if mask[i] { a[i] } else { b[i] };
-                }
-                out
-            }
-        }
-
-        impl Number for $T {
-            type Algebra = (Numbers, $T);
-            #[inline(always)]
-            fn algebra() -> Self::Algebra {
-                (Numbers, 0.0)
-            }
-        }
-    };
+    )* };
 }
 
-/// Functions of the table, lane by lane: plain loops, which are inlined for certain.
-trait Lanes<T> {
-    fn map1<F: UnaryFn<T, Out = T>>(a: [T; LANES]) -> [T; LANES];
-    /// `out` is only there to be written.
-    fn map2<F: BinaryFn<T, Out: Copy>>(a: [T; LANES], b: [T; LANES], out: [F::Out; LANES])
-    -> [F::Out; LANES];
-}
+impl<V: Simd> Algebra for Vectors<V> {
+    type V = V;
+    /// A comparison waits for the selection by it.
+    type M = (V, V);
 
-/// Element types of patterns.
-trait Number: Element {
-    type Algebra: Algebra<V = [Self; LANES]>;
-    fn algebra() -> Self::Algebra;
-}
+    vector_op! { add sub mul div }
 
-lanes!(f32);
-lanes!(f64);
+    #[inline(always)]
+    fn sqrt(&mut self, a: V) -> V {
+        // SAFETY: the contract of the type.
+        unsafe { a.sqrt() }
+    }
+    #[inline(always)]
+    fn relu(&mut self, a: V) -> V {
+        // SAFETY: the contract of the type.
+        unsafe { a.relu() }
+    }
+    #[inline(always)]
+    fn gt(&mut self, a: V, b: V) -> (V, V) {
+        (a, b)
+    }
+    #[inline(always)]
+    fn select(&mut self, (left, right): (V, V), a: V, b: V) -> V {
+        // SAFETY: the contract of the type.
+        unsafe { left.if_above(right, a, b) }
+    }
+}
 
 /// A frequent expression: its outs from its ins and scalars.
 trait Pattern: 'static {
@@ -296,7 +245,8 @@ patterns! {
     }
 }
 
-type Loop = unsafe fn(rows: usize, cols: usize, ins: &[Line], outs: &[Line], scalars: &[f64]);
+/// Rows, columns, ins, outs and scalars of a pattern.
+type Loop = unsafe fn(usize, usize, &[Line; MOST], &[Line; MOST], &[f64; MOST]);
 
 /// A recognised expression.
 pub(super) struct Known {
@@ -346,13 +296,14 @@ impl Known {
         }
         let scalars: Option<SmallVec<[usize; 8]>> =
             found.scalars[..P::SCALARS].iter().map(|scalar| scalar.map(|s| s as usize)).collect();
+        let [unit, free] = T::loops::<P>(isa);
         Some(Self {
             size: size_of::<T>() as isize,
             ins: ins_found,
             scalars: scalars?,
             outs: order,
-            unit: unit_shell::<P, T>(isa),
-            free: free_shell::<P, T>(isa),
+            unit,
+            free,
         })
     }
 
@@ -430,100 +381,104 @@ fn unify(symbols: &[Symbol], symbol: usize, expr: &Expr, value: u16, bound: &mut
 /// The loop of a pattern; with `UNIT` all ins lie along the columns.
 ///
 /// # Safety
-/// The pattern's ins are readable and its outs writable over the area; an out is the very same place as
-/// an in or meets none; outs lie along the columns, ins do or have one element a row.
+/// The instruction set of the vector is there. The pattern's ins are readable and its outs writable over
+/// the area; an out is the very same place as an in or meets none; outs lie along the columns, ins do or
+/// have one element a row.
 #[inline(always)]
-unsafe fn body<P: Pattern, T: Number, const UNIT: bool>(
+unsafe fn body<P: Pattern, V: Simd<Element: Element>, const UNIT: bool>(
     rows: usize,
     cols: usize,
-    ins: &[Line],
-    outs: &[Line],
-    scalars: &[f64],
+    ins: &[Line; MOST],
+    outs: &[Line; MOST],
+    scalars: &[f64; MOST],
 ) {
-    let mut algebra = T::algebra();
-    let zero = T::from_f64(0.0);
-    let mut s = [[zero; LANES]; MOST];
-    for (to, &from) in s[..P::SCALARS].iter_mut().zip(scalars) {
-        *to = [T::from_f64(from); LANES];
-    }
-    for row in 0..rows {
-        let mut x = [[zero; LANES]; MOST];
-        let mut y = [[zero; LANES]; MOST];
-        let mut from = [std::ptr::null::<T>(); MOST];
-        let mut to = [std::ptr::null_mut::<T>(); MOST];
-        for i in 0..P::INS {
-            from[i] = ins[i].at(row, 0).ptr.cast_const().cast();
+    let mut algebra = Vectors::<V>(PhantomData);
+    // SAFETY: columns below `cols` of a row of the area. All ins of a block are read before its outs are
+    // written, so the same place may be both.
+    unsafe {
+        let zero = V::splat(Element::from_f64(0.0));
+        let mut s = [zero; MOST];
+        for i in 0..P::SCALARS {
+            s[i] = V::splat(Element::from_f64(scalars[i]));
         }
-        for i in 0..P::OUTS {
-            to[i] = outs[i].at(row, 0).ptr.cast();
-        }
-        let mut col = 0;
-        // SAFETY: columns below `cols` of a row of the area. All ins of a block are read before its outs are
-        // written, so the same place may be both.
-        unsafe {
-            while col + LANES <= cols {
+        for row in 0..rows {
+            let (mut from, mut to) = ([std::ptr::null(); MOST], [std::ptr::null_mut(); MOST]);
+            for i in 0..P::INS {
+                from[i] = ins[i].at(row, 0).ptr.cast_const().cast::<V::Element>();
+            }
+            for i in 0..P::OUTS {
+                to[i] = outs[i].at(row, 0).ptr.cast::<V::Element>();
+            }
+            let (mut x, mut y) = ([zero; MOST], [zero; MOST]);
+            let mut col = 0;
+            while col + V::LANES <= cols {
+                for i in 0..P::INS {
+                    x[i] =
+                        if UNIT || ins[i].col != 0 { V::load(from[i].add(col)) } else { V::splat(*from[i]) };
+                }
+                P::apply(&mut algebra, &x, &s, &mut y);
+                for i in 0..P::OUTS {
+                    y[i].store(to[i].add(col));
+                }
+                col += V::LANES;
+            }
+            if col < cols {
+                let rest = cols - col;
                 for i in 0..P::INS {
                     x[i] = if UNIT || ins[i].col != 0 {
-                        from[i].add(col).cast::<[T; LANES]>().read()
+                        V::load_part(from[i].add(col), rest)
                     } else {
-                        [*from[i]; LANES]
+                        V::splat(*from[i])
                     };
                 }
                 P::apply(&mut algebra, &x, &s, &mut y);
                 for i in 0..P::OUTS {
-                    to[i].add(col).cast::<[T; LANES]>().write(y[i]);
-                }
-                col += LANES;
-            }
-            if col < cols {
-                for i in 0..P::INS {
-                    for (j, x) in x[i][..cols - col].iter_mut().enumerate() {
-                        *x = if UNIT || ins[i].col != 0 { *from[i].add(col + j) } else { *from[i] };
-                    }
-                }
-                P::apply(&mut algebra, &x, &s, &mut y);
-                for i in 0..P::OUTS {
-                    for (j, &y) in y[i][..cols - col].iter().enumerate() {
-                        *to[i].add(col + j) = y;
-                    }
+                    y[i].store_part(to[i].add(col), rest);
                 }
             }
         }
     }
 }
 
-#[inline(always)]
-unsafe fn unit_body<P: Pattern, T: Number>(
-    rows: usize,
-    cols: usize,
-    ins: &[Line],
-    outs: &[Line],
-    scalars: &[f64],
-) {
-    // SAFETY: the contract is passed on.
-    unsafe { body::<P, T, true>(rows, cols, ins, outs, scalars) }
+/// Element types with loops.
+trait Number: Element {
+    /// The loop of a pattern whose ins all lie along the columns, and the one for others.
+    fn loops<P: Pattern>(isa: Isa) -> [Loop; 2];
 }
 
-#[inline(always)]
-unsafe fn free_body<P: Pattern, T: Number>(
-    rows: usize,
-    cols: usize,
-    ins: &[Line],
-    outs: &[Line],
-    scalars: &[f64],
-) {
-    // SAFETY: the contract is passed on.
-    unsafe { body::<P, T, false>(rows, cols, ins, outs, scalars) }
+/// The loops of a pattern over one kind of vectors.
+macro_rules! loops {
+    ($P:ident, $V:ty $(, #[$feature:meta])?) => {{
+        $(#[$feature])?
+        unsafe fn shell<P: Pattern, const UNIT: bool>(
+            rows: usize,
+            cols: usize,
+            ins: &[Line; MOST],
+            outs: &[Line; MOST],
+            scalars: &[f64; MOST],
+        ) {
+            // SAFETY: the contract of `Loop`: that of `body`, with the instruction set of the vector.
+            unsafe { body::<P, $V, UNIT>(rows, cols, ins, outs, scalars) }
+        }
+        [shell::<$P, true> as Loop, shell::<$P, false> as Loop]
+    }};
 }
 
-shells! {
-    fn unit_shell<P, T> = unit_body::<P, T>
-        as fn(rows: usize, cols: usize, ins: &[Line], outs: &[Line], scalars: &[f64])
-    where P: Pattern, T: Number
+macro_rules! number {
+    ($T:ty, $v512:ident, $v256:ident) => {
+        impl Number for $T {
+            fn loops<P: Pattern>(isa: Isa) -> [Loop; 2] {
+                match isa {
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx512 => loops!(P, std::arch::x86_64::$v512, #[target_feature(enable = "avx512f")]),
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx2 => loops!(P, std::arch::x86_64::$v256, #[target_feature(enable = "avx2,fma")]),
+                    _ => loops!(P, Array<$T>),
+                }
+            }
+        }
+    };
 }
 
-shells! {
-    fn free_shell<P, T> = free_body::<P, T>
-        as fn(rows: usize, cols: usize, ins: &[Line], outs: &[Line], scalars: &[f64])
-    where P: Pattern, T: Number
-}
+number!(f32, __m512, __m256);
+number!(f64, __m512d, __m256d);

@@ -3,11 +3,11 @@
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m256, __m256d, __m512, __m512d};
 
-use super::simd::{Array, Simd};
 #[cfg(target_arch = "x86_64")]
 use super::transpose::Avx;
 use super::transpose::{Each, transpose};
 use crate::isa::Isa;
+use crate::simd::{Array, Simd};
 
 /// A strip: a block of rows over panels of columns. Strides in elements; rows of b, c and `from` are
 /// unit-stride.
