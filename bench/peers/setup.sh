@@ -67,8 +67,9 @@ part_rs() {
 crate() {
   local sources=$1 program=$2
   mkdir -p "$dir/rs/$sources"
-  cp "$here/rs/peer.rs" "$dir/rs/"
-  cp -r "$here/rs/$sources/." "$dir/rs/$sources/"
+  # With the times of the originals: cargo compiles anew what is younger than the program.
+  cp -p "$here/rs/peer.rs" "$dir/rs/"
+  cp -rp "$here/rs/$sources/." "$dir/rs/$sources/"
   (cd "$dir/rs/$sources" && RUSTFLAGS='-C target-cpu=native' CARGO_TARGET_DIR="$dir/rs/target" \
     cargo build --quiet --release "${@:3}")
   cp "$dir/rs/target/release/peer-$sources" "$dir/rs/bin/$program"
