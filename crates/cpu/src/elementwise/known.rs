@@ -482,3 +482,6 @@ macro_rules! number {
 
 number!(f32, __m512, __m256);
 number!(f64, __m512d, __m256d);
+
+#[cfg(test)]
+mod tests;
