@@ -7,11 +7,12 @@ use crate::r#gen::MARK;
 use crate::source::{dependencies, files_under, imports};
 
 /// The crates and what each may depend on of the others.
-const CRATES: [(&str, &[&str]); 5] = [
+const CRATES: [(&str, &[&str]); 6] = [
     ("core", &[]),
     ("cpu", &["core"]),
     ("cuda", &["core"]),
     ("node", &["core", "cpu", "cuda"]),
+    ("bars", &["core", "cpu"]),
     ("xtask", &["core"]),
 ];
 
