@@ -10,8 +10,10 @@ use super::tile::{Strip, Tiled, Tiles};
 use crate::isa::Isa;
 use crate::pool::share;
 
-/// Bytes that 64 pages hold, the reach of a first-level TLB: an operand whose rows spread over more
-/// is packed where it is used often enough.
+/// Bytes that 64 pages hold, the reach of a first-level TLB: a is packed where its steps along k reach
+/// further. Rows of b are fetched well from further away where their panels are two lines wide, as the
+/// second line comes with the first: b is packed where its rows reach over twice this for a panel of one line,
+/// eight times for one of two.
 const REACH: usize = 256 << 10;
 /// Uses that pay for packing an element: rows for b, columns for a.
 const USES: usize = 128;
@@ -216,7 +218,9 @@ impl<T: Tiled> Product<T> {
         let Sizes { m, n, k, .. } = self.sizes;
         let bytes = |stride: isize| stride.unsigned_abs() * size_of::<T>();
         let height = self.tiles.height().min(m);
-        self.packs_b = self.b.col != 1 || (m >= USES && k * bytes(self.b.row) > REACH);
+        let lines = (self.tiles.width * size_of::<T>()).div_ceil(LINE);
+        let spread = k * bytes(self.b.row) > 2 * REACH * lines * lines;
+        self.packs_b = self.b.col != 1 || (m >= USES && spread);
         // Rows that a tile reads side by side may fall onto the same sets of the cache.
         let stride = bytes(self.a.row);
         let same_sets = self.a.col == 1 && {
