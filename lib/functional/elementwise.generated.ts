@@ -347,6 +347,23 @@ export function erf<const X extends TensorLike>(x: X): Floating<X> {
 }
 
 /**
+ * Integral of the normal distribution up to each element.
+ *
+ * @param x - a tensor or what becomes one
+ * @returns a float tensor of the same shape; integers and bool become f32
+ * @throws ValueError where `x` cannot become a tensor
+ * @see `torch.special.ndtr` of PyTorch
+ * @example
+ * ```ts
+ * import { ndtr, tensor } from 'neuroxide'
+ * console.log(ndtr(tensor([0, 1])).toArray()) // [ 0.5, 0.8413447141647339 ]
+ * ```
+ */
+export function ndtr<const X extends TensorLike>(x: X): Floating<X> {
+  return asTensor(x, 'ndtr').ndtr() as Floating<X>
+}
+
+/**
  * Largest integer not above each element.
  *
  * @param x - a tensor or what becomes one

@@ -108,6 +108,11 @@ export abstract class TableTensor<S extends Shape = Shape, D extends DType = DTy
     return unary(Code.erf, this)
   }
 
+  /** Integral of the normal distribution up to each element. Integers and bool become f32. */
+  ndtr(): Tensor<S, FloatOf<D>> {
+    return unary(Code.ndtr, this)
+  }
+
   /** Largest integer not above each element. */
   floor(): Tensor<S, D> {
     return unary(Code.floor, this)

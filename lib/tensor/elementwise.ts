@@ -61,7 +61,7 @@ export abstract class ElementwiseTensor<S extends Shape = Shape, D extends DType
   gelu(approximate: 'none' | 'tanh' = 'none'): Tensor<S, FloatOf<D>> {
     if (approximate !== 'none' && approximate !== 'tanh')
       throw located(ValueError, `gelu: approximate ${shown(approximate)}; expected 'none' or 'tanh'.`)
-    return apply1(Code.gelu, this, attributes(approximate === 'tanh' ? 1 : 0)) as Tensor<never, never>
+    return unary(approximate === 'tanh' ? Code.geluTanh : Code.gelu, this)
   }
 
   /** log(1 + exp(beta · x)) / beta, and x itself where beta · x exceeds `threshold`. */

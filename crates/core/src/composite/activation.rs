@@ -20,16 +20,6 @@ impl Builder<'_> {
         c.where_(linear, x, curve)
     }
 
-    /// x · Φ(x) with Φ the normal distribution's integral.
-    pub fn gelu(&mut self, x: NodeId) -> Result<NodeId> {
-        self.expect_float("gelu", x)?;
-        let c = Calc::new(self);
-        let erf = c.erf(c.mul(x, std::f64::consts::FRAC_1_SQRT_2));
-        let twice = c.mul(x, c.add(erf, 1.0));
-        // As in PyTorch's kernel, infinite elements of both signs give NaN: 0 · ∞.
-        c.add(c.mul(twice, 0.5), c.mul(c.detach(x), 0.0))
-    }
-
     /// gelu with Φ approximated by a tanh.
     pub fn gelu_tanh(&mut self, x: NodeId) -> Result<NodeId> {
         self.expect_float("gelu", x)?;

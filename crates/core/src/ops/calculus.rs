@@ -85,6 +85,7 @@ pub trait Calculus {
         sigmoid Sigmoid
         relu Relu
         erf Erf
+        ndtr Ndtr
         trunc Trunc
         not Not
     }
@@ -188,6 +189,12 @@ impl<'v, 'b, 'a> Rule<'v, 'b, 'a> {
     /// A gradient of zeros.
     pub fn zeros(&self) -> Result<NodeId> {
         self.with(|b| b.zeros_like(self.dy))
+    }
+
+    /// e^(-x² / 2) / √(2π).
+    pub(crate) fn normal_density(&self) -> Result<NodeId> {
+        const PEAK: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2 / 2.0;
+        self.mul(self.exp(self.mul(self.square(self.x()), -0.5)), PEAK)
     }
 
     /// Gradient of one operand of maximum or minimum: none where it lost, half where it tied.

@@ -18,6 +18,10 @@ pub trait Real: Copy + PartialOrd {
     fn tanh_(self) -> Self;
     fn sigmoid_(self) -> Self;
     fn erf_(self) -> Self;
+    /// Φ, the normal distribution's integral.
+    fn ndtr_(self) -> Self;
+    /// x · Φ(x); NaN for ±∞, as PyTorch has it.
+    fn gelu_(self) -> Self;
     fn pow_(self, exponent: Self) -> Self;
     /// Quotient rounded towards minus infinity, consistent with [`Real::remainder_`].
     fn floor_div_(self, divisor: Self) -> Self;
@@ -67,7 +71,7 @@ impl Real for f32 {
     }
     #[inline(always)]
     fn expm1_(self) -> Self {
-        libm::expm1f(self)
+        single::expm1(self)
     }
     #[inline(always)]
     fn log_(self) -> Self {
@@ -79,7 +83,7 @@ impl Real for f32 {
     }
     #[inline(always)]
     fn log2_(self) -> Self {
-        libm::log2f(self)
+        single::log2(self)
     }
     #[inline(always)]
     fn sin_(self) -> Self {
@@ -108,6 +112,14 @@ impl Real for f32 {
     #[inline(always)]
     fn erf_(self) -> Self {
         single::erf(self)
+    }
+    #[inline(always)]
+    fn ndtr_(self) -> Self {
+        single::ndtr(self)
+    }
+    #[inline(always)]
+    fn gelu_(self) -> Self {
+        single::gelu(self)
     }
     #[inline(always)]
     fn pow_(self, exponent: Self) -> Self {
@@ -166,6 +178,15 @@ impl Real for f64 {
     #[inline(always)]
     fn erf_(self) -> Self {
         libm::erf(self)
+    }
+    #[inline(always)]
+    fn ndtr_(self) -> Self {
+        0.5 * libm::erfc(-self * std::f64::consts::FRAC_1_SQRT_2)
+    }
+    #[inline(always)]
+    fn gelu_(self) -> Self {
+        // Infinities times 0 give NaN, and doubling overflows where it does in PyTorch.
+        0.5 * ((2.0 * self) * self.ndtr_()) + self * 0.0
     }
     #[inline(always)]
     fn pow_(self, exponent: Self) -> Self {

@@ -217,6 +217,18 @@ table! { $
             check range(-2.0, 2.0);
             grad |g| g.mul(g.dy, g.mul(g.exp(g.neg(g.square(g.x()))), std::f64::consts::FRAC_2_SQRT_PI));
         }
+        Ndtr "ndtr" same "Integral of the normal distribution up to each element." "special.ndtr" {
+            example "[0, 1]" => "[ 0.5, 0.8413447141647339 ]";
+            float |x| x.ndtr_();
+            check range(-2.0, 2.0);
+            grad |g| g.mul(g.dy, g.normal_density());
+        }
+        Gelu "gelu" same "x · Φ(x), the Gaussian error linear unit; NaN for ±∞ as in PyTorch." "nn.functional.gelu" {
+            example "[-1, 1]" => "[ -0.15865525603294373, 0.8413447141647339 ]";
+            float |x| x.gelu_();
+            check range(-2.0, 2.0);
+            grad |g| g.mul(g.dy, g.add(g.ndtr(g.x()), g.mul(g.x(), g.normal_density())));
+        }
         Floor "floor" same "Largest integer not above each element." "floor" {
             example "[1.5, -1.5]" => "[ 1, -2 ]";
             float |x| x.floor();

@@ -62,7 +62,7 @@ fn regressor(e: &mut Engine) -> Training {
         step: |e, p, d| {
             let h = try_op(e, "linear", &[d[0], p[0], p[1]], &[])?;
             let a = try_op(e, "tanh", &[h], &[])?;
-            let b = try_op(e, "gelu", &[h], &[0.0])?;
+            let b = try_op(e, "gelu", &[h], &[])?;
             let h = try_op(e, "add", &[a, b], &[])?;
             let h = try_op(e, "dropout", &[h], &[0.25, 1.0])?;
             let y = try_op(e, "linear", &[h, p[2], p[3]], &[])?;

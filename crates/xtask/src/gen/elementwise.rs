@@ -119,9 +119,16 @@ import { binary, unary } from './operation.js'
 export abstract class TableTensor<S extends Shape = Shape, D extends DType = DType> extends TensorBase<S, D> {
 ";
 
+/// Ops of one operand whose methods and functions are written by hand, since they take an option.
+const WITH_OPTIONS: &[UnaryOp] = &[UnaryOp::Gelu];
+
+fn without_options() -> impl Iterator<Item = &'static UnaryOp> {
+    UnaryOp::ALL.iter().filter(|op| !WITH_OPTIONS.contains(op))
+}
+
 /// The class of methods.
 pub fn methods() -> String {
-    let one = UnaryOp::ALL.iter().map(|op| method_of_one(&Entry::of_one(*op)));
+    let one = without_options().map(|op| method_of_one(&Entry::of_one(*op)));
     let two = BinaryOp::ALL.iter().map(|op| method_of_two(&Entry::of_two(*op)));
     let methods: Vec<String> = one.chain(two).collect();
     format!("{METHODS}{}}}\n", methods.join("\n"))
@@ -170,7 +177,7 @@ import type { Compared, Divided, Floating, Joined, Same, TensorLike, Truth } fro
 
 /// The functions, each with a comment whose example the tests run.
 pub fn functions() -> String {
-    let one = UnaryOp::ALL.iter().map(|op| function_of_one(&Entry::of_one(*op)));
+    let one = without_options().map(|op| function_of_one(&Entry::of_one(*op)));
     let two = BinaryOp::ALL.iter().map(|op| function_of_two(&Entry::of_two(*op)));
     let functions: Vec<String> = one.chain(two).collect();
     format!("{FUNCTIONS}{}", functions.join("\n"))

@@ -31,18 +31,9 @@ pub(super) static ACTIVATIONS: &[ApiOp] = &[
             b.softplus(a.node(0)?, beta, threshold)
         },
     ),
-    row(
-        "gelu",
-        X,
-        "tanh (0 or 1)",
-        "x · Φ(x), exact with erf (0) or approximated with tanh (1).",
-        "nn.functional.gelu",
-        true,
-        |b, a| {
-            let tanh = a.flag()?;
-            if tanh { b.gelu_tanh(a.node(0)?) } else { b.gelu(a.node(0)?) }
-        },
-    ),
+    row("geluTanh", X, "", "gelu with Φ approximated by a tanh.", "nn.functional.gelu", true, |b, a| {
+        b.gelu_tanh(a.node(0)?)
+    }),
     row("silu", X, "", "x · sigmoid(x).", "nn.functional.silu", true, |b, a| b.silu(a.node(0)?)),
     row(
         "elu",

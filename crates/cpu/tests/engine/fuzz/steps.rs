@@ -426,8 +426,8 @@ impl Body<'_> {
         let Some(x) = self.float_of_rank(2) else { return Ok(()) };
         match self.dice.below(4) {
             0 => {
-                let form = self.dice.pick(&[0.0, 1.0]);
-                self.op("gelu", &[tensor_of(&x)], &[form])?
+                let form = self.dice.pick(&["gelu", "geluTanh"]);
+                self.op(form, &[tensor_of(&x)], &[])?
             }
             1 => self.op("normalize", &[tensor_of(&x)], &[2.0, 1.0, 1e-12])?,
             2 => {
