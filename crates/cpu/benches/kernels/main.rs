@@ -1,12 +1,13 @@
 //! Speed of the kernels: matrix products as a share of the peak that this machine reaches with fused
-//! multiply-adds alone, elementwise kernels and sums as bytes per second beside a plain copy, and what it costs to
-//! split work over threads.
+//! multiply-adds alone, elementwise kernels and sums as bytes per second beside a plain copy,
+//! functions as elements a cycle, and what it costs to split work over threads.
 //!
 //! `cargo bench -p neuroxide-cpu -- matmul` runs the rows whose names contain a word. `NEUROXIDE_ISA`
 //! and `NEUROXIDE_THREADS` choose what is measured, as they do elsewhere.
 
 #![allow(clippy::print_stdout, reason = "a benchmark is there to print")]
 
+mod math;
 mod peak;
 mod regions;
 
@@ -31,6 +32,7 @@ fn main() -> Result<()> {
     println!("{}, {} threads", bench.backend.isa(), bench.backend.threads());
     matmuls(&bench)?;
     streams(&bench)?;
+    math::run(&bench)?;
     if bench.wants("fork and join") {
         regions::run(bench.backend.threads());
     }
