@@ -61,7 +61,7 @@ fn gelu_tanh() -> Kernel {
 pub fn run(bench: &Bench<'_>) -> Result<()> {
     let isa = bench.backend.isa();
     let single = CpuBackend::new(Options { isa: Some(isa), threads: Some(1) })?;
-    let bench = Bench { backend: &*single, wanted: bench.wanted.clone() };
+    let bench = Bench { backend: &single, wanted: bench.wanted.clone() };
     println!("\n{:<44} {:>9} {:>14} {:>14}", "math, one thread", "µs", "elements/cycle", "cycles/element");
     let rows = [
         ("neg (load and store)", unary(UnaryOp::Neg)),

@@ -15,6 +15,15 @@ const BIAS: f32 = 127.0;
 /// log 2 in two parts; the first has few enough bits that its product with an exponent is exact.
 const LN2_HIGH: f32 = 0.693_359_375;
 const LN2_LOW: f32 = -2.121_944_4e-4;
+/// What `LOG2_E` of f32 lacks.
+const LOG2_E_LOW: f32 = 1.925_963e-8;
+/// What numerator and denominator of a sigmoid are multiplied by.
+const UNIT: f32 = 1.0 / 4_294_967_296.0;
+/// The straight part of -log(2 · Φ(-s)) that is taken out of its polynomial.
+const TILT: f32 = 0.4375;
+/// The parabola without constant nearest to log₂(2 · Φ(-s)).
+const LINEAR: f32 = -0.636_806_5 * std::f32::consts::LOG2_E;
+const SQUARE: f32 = -(0.5 - 0.051_106_48) * std::f32::consts::LOG2_E;
 
 /// p(x) with the lowest coefficient first, by pairs: half the chain of Horner's order for one multiplication.
 #[inline(always)]
@@ -195,7 +204,6 @@ pub fn log2(x: f32) -> f32 {
             -0.185_523_03,
         ],
     );
-    const LOG2_E_LOW: f32 = 1.925_963e-8;
     let tail = q.mul_add(square, f * LOG2_E_LOW);
     with_limits(x, f.mul_add(std::f32::consts::LOG2_E, tail) + (e as f32 + offset))
 }
@@ -236,7 +244,6 @@ pub fn sigmoid(x: f32) -> f32 {
     let (r, bits) = split(-at_most(at_least(x, -104.0), 20.0), BIAS - 32.0);
     // Numerator and denominator both times 2⁻³², so that the denominator stays in range where the quotient
     // is subnormal.
-    const UNIT: f32 = 1.0 / 4_294_967_296.0;
     let power = f32::from_bits(bits << 23);
     let sum = power + UNIT;
     let lost = UNIT - (sum - power);
@@ -295,7 +302,6 @@ fn twice_tail(s: f32) -> (f32, f32, f32) {
     );
     // Beyond 8, a straight line.
     let m = (s - near).mul_add(-0.337, m);
-    const TILT: f32 = 0.4375;
     // s / 2 + TILT and its product with s, both in two parts.
     let sum = s.mul_add(0.5, TILT);
     let high = s * sum;
@@ -303,8 +309,6 @@ fn twice_tail(s: f32) -> (f32, f32, f32) {
     let low = s.mul_add(s.mul_add(0.5, TILT - sum), low);
     // The power of two from a parabola that is 0.06 off at most, so that it need not wait for m; e^r - 1 then
     // has its own polynomial, for |r| ≤ 0.41.
-    const LINEAR: f32 = -0.636_806_5 * std::f32::consts::LOG2_E;
-    const SQUARE: f32 = -(0.5 - 0.051_106_48) * std::f32::consts::LOG2_E;
     let shifted = s.mul_add(SQUARE, LINEAR).mul_add(s, ROUND + 2.0 * BIAS);
     let n = shifted - (ROUND + 2.0 * BIAS);
     // The small parts apart, so that two sums round and not three.
