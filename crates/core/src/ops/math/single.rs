@@ -333,7 +333,7 @@ pub fn gelu(x: f32) -> f32 {
     0.5 * ((line + line) - part)
 }
 
-/// Φ(x), the normal distribution's integral; at most 2 ulp of the larger of its value and 2⁻²⁴.
+/// Φ(x), the normal distribution's integral; at most 3 ulp of the larger of its value and 2⁻²⁴.
 #[inline(always)]
 pub fn ndtr(x: f32) -> f32 {
     let (power, first, second) = twice_tail(at_most(x.abs(), LAST));
