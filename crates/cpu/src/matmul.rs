@@ -15,8 +15,10 @@ use crate::executable::{Context, Place, Site, Task};
 use crate::gemm::{Along, Firsts, Matrix, Plain, Portion, Product, Sink, Sizes, Tiled};
 use crate::schedule::{Axis, Part, Touch};
 
-/// Bytes of room that a part has on its stack; more comes from the scratch memory of the run.
+/// Bytes of room that a part has on its stack; more comes from the scratch memory of the run. A frame of
+/// more than a page is touched page by page when it is entered, which small products would feel.
 const STACK: usize = 64 << 10;
+const PAGE: usize = 4 << 10;
 /// Multiply-adds a nanosecond that costs are told with.
 const SPEED: f64 = 45.0;
 
@@ -50,7 +52,9 @@ struct MatMul<T: 'static> {
     whole: Portion,
     /// Ways to cut it, the best first, with the pieces for as many threads as there are.
     cuts: Vec<(Along, Vec<Portion>)>,
-    /// Bytes of room that each part has in the scratch memory; 0 where the stack has enough.
+    /// Bytes of room that a part needs, and how many each has in the scratch memory: 0 where the stack has
+    /// enough.
+    needed: usize,
     room: usize,
 }
 
@@ -124,6 +128,7 @@ fn task<T: Tiled>(site: &Site<'_>, expr: &Expr, dtype: DType, scalars: usize) ->
         c: port(0),
         epilogue,
         whole,
+        needed: bytes,
         room: if bytes > STACK { bytes.next_multiple_of(64) } else { 0 },
         cuts,
         product,
@@ -210,13 +215,28 @@ impl<T: Tiled> Task for MatMul<T> {
     }
 
     fn run(&self, cx: &Context<'_>, _: usize, part: Part) -> Result<()> {
-        let portion = self.portion(part);
-        let mut stack = MaybeUninit::<Stack>::uninit();
-        let room = if self.room > 0 {
-            cx.scratch.ptr.wrapping_add(part.index * self.room).cast::<T>()
+        if self.room > 0 {
+            self.multiply(cx, part, cx.scratch.ptr.wrapping_add(part.index * self.room).cast());
+        } else if self.needed > PAGE {
+            self.on_stack::<STACK>(cx, part);
         } else {
-            stack.as_mut_ptr().cast::<T>()
-        };
+            self.on_stack::<PAGE>(cx, part);
+        }
+        Ok(())
+    }
+}
+
+impl<T: Tiled> MatMul<T> {
+    /// Not inlined, so that each size of room has a frame of its own.
+    #[inline(never)]
+    fn on_stack<const BYTES: usize>(&self, cx: &Context<'_>, part: Part) {
+        let mut room = MaybeUninit::<Stack<BYTES>>::uninit();
+        self.multiply(cx, part, room.as_mut_ptr().cast());
+    }
+
+    /// `room` has as many bytes as are needed.
+    fn multiply(&self, cx: &Context<'_>, part: Part, room: *mut T) {
+        let portion = self.portion(part);
         let firsts = Firsts {
             a: self.a.ptr::<T>(cx).cast_const(),
             b: self.b.ptr::<T>(cx).cast_const(),
@@ -232,10 +252,11 @@ impl<T: Tiled> Task for MatMul<T> {
                 }
             }
         }
-        Ok(())
     }
 }
 
 /// Room for small operands; what is packed into it is read from first-level cache.
 #[repr(align(64))]
-struct Stack(#[allow(dead_code, reason = "written and read through pointers")] [u8; STACK]);
+struct Stack<const BYTES: usize>(
+    #[allow(dead_code, reason = "written and read through pointers")] [u8; BYTES],
+);
