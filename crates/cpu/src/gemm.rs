@@ -8,10 +8,12 @@
 //!
 //! One generic algorithm; the instruction sets differ in their vectors and in the rows of a tile.
 
+mod chunk;
 mod pack;
 mod product;
 mod tile;
 mod transpose;
 
-pub(crate) use product::{Along, Firsts, Matrix, Plain, Portion, Product, Sink, Sizes};
+pub(crate) use chunk::{Firsts, Plain, Sink};
+pub(crate) use product::{Along, Matrix, Portion, Product, Sizes};
 pub(crate) use tile::Tiled;
