@@ -10,6 +10,7 @@ const names = [
   'backward',
   'counters',
   'create',
+  'debugCalls',
   'debugPanic',
   'device',
   'explain',
@@ -62,7 +63,7 @@ const names = [
 test('the addon exports one constant set of functions, whatever ops exist', () => {
   const addon = loadAddon()
   expect(Object.keys(addon).toSorted()).toEqual(names)
-  expect(names).toHaveLength(54)
+  expect(names).toHaveLength(55)
   for (const name of names) expect(typeof addon[name]).toBe('function')
 })
 

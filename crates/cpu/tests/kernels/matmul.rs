@@ -1,5 +1,7 @@
 //! Matrix products against a scalar chain of fused multiply-adds, to the bit.
 
+#![allow(clippy::unwrap_used, reason = "what fails here is a failed test")]
+
 use crate::common::{Item, Noise, Tensor, assert_same, backends, everywhere, product};
 use neuroxide_core::backend::{Binding, Run};
 use neuroxide_core::dtype::DType;
