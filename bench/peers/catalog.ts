@@ -72,7 +72,6 @@ export function rivals(folder: string): Peer[] {
     ...compiled('candle'),
     ...compiled('candle-avx512'),
     ...compiled('burn-flex', 'burn'),
-    ...compiled('burn-ndarray', 'burn'),
   ]
 }
 

@@ -1,4 +1,4 @@
-//! burn on the CPU: its backend `flex`, or `ndarray`, by the name that is asked for.
+//! burn on the CPU, by its backend `flex`.
 
 #![recursion_limit = "256"]
 
@@ -32,14 +32,12 @@ impl Mlp {
 
 fn main() {
     let options = Options::read();
-    let threads = options.count("threads");
-    // SAFETY: no other thread exists yet. The crate under `ndarray` reads this at its first use.
-    unsafe { std::env::set_var("MATMUL_NUM_THREADS", threads.to_string()) };
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().expect("no pool exists yet");
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(options.count("threads"))
+        .build_global()
+        .expect("no pool exists yet");
     let start = Start::read(&options);
-    let plain =
-        if options.text("impl").starts_with("burn-ndarray") { Device::ndarray() } else { Device::flex() };
-    let device = plain.autodiff();
+    let device = Device::flex().autodiff();
 
     let layers = start.layers.iter().map(|layer| {
         let mut linear = LinearConfig::new(layer.inputs, layer.outputs).init(&device);
@@ -90,5 +88,5 @@ fn main() {
 }
 
 fn values(data: TensorData) -> Vec<f32> {
-    data.to_vec().expect("weights are f32")
+    data.try_to_vec().expect("weights are f32")
 }
