@@ -40,6 +40,11 @@ pub(crate) trait Task: Send + Sync {
     /// Nanoseconds that one thread needs for a phase, roughly.
     fn cost(&self, phase: usize) -> f64;
 
+    /// The time that a cut takes, relative to the best one.
+    fn delay(&self, _phase: usize, _cut: usize) -> f64 {
+        1.0
+    }
+
     /// What a part reads and writes; `None` stands for all of all operands. The parts of one phase
     /// never meet, whatever this says.
     fn touches(&self, _phase: usize, _part: Part) -> Option<Vec<Touch>> {

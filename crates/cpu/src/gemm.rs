@@ -15,5 +15,5 @@ mod tile;
 mod transpose;
 
 pub(crate) use chunk::{Firsts, Plain, Sink};
-pub(crate) use product::{Along, Matrix, Portion, Product, Sizes};
+pub(crate) use product::{Matrix, Portion, Product, Sizes};
 pub(crate) use tile::Tiled;

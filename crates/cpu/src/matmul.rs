@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use crate::elementwise::{Area, Formula, Line, Shape};
 use crate::executable::{Context, Place, Site, Task};
-use crate::gemm::{Along, Firsts, Matrix, Plain, Portion, Product, Sink, Sizes, Tiled};
+use crate::gemm::{Firsts, Matrix, Plain, Portion, Product, Sink, Sizes, Tiled};
 use crate::schedule::{Axis, Part, Touch};
 
 /// Bytes of room that a part has on its stack; more comes from the scratch memory of the run. A frame of
@@ -41,6 +41,13 @@ struct Epilogue {
     turned: bool,
 }
 
+/// A way to cut a product.
+struct Cut {
+    pieces: Vec<Portion>,
+    /// The time it takes, relative to the best way.
+    time: f64,
+}
+
 struct MatMul<T: 'static> {
     product: Product<T>,
     /// Of the product that is computed.
@@ -51,7 +58,7 @@ struct MatMul<T: 'static> {
     /// The product in one piece.
     whole: Portion,
     /// Ways to cut it, the best first, with the pieces for as many threads as there are.
-    cuts: Vec<(Along, Vec<Portion>)>,
+    cuts: Vec<Cut>,
     /// Bytes of room that a part needs, and how many each has in the scratch memory: 0 where the stack has
     /// enough.
     needed: usize,
@@ -114,13 +121,13 @@ fn task<T: Tiled>(site: &Site<'_>, expr: &Expr, dtype: DType, scalars: usize) ->
     };
     let takes = epilogue.is_some();
     let cuts: Vec<_> = product
-        .cuts(site.width)
+        .cuts(site.width, takes)
         .into_iter()
-        .map(|along| (along, product.pieces(along, site.width, takes)))
+        .map(|(along, time)| Cut { pieces: product.pieces(along, site.width, takes), time })
         .collect();
     let whole = product.whole(takes);
     let most =
-        cuts.iter().flat_map(|(_, pieces)| pieces).chain([&whole]).map(|piece| piece.room).max().unwrap_or(0);
+        cuts.iter().flat_map(|cut| &cut.pieces).chain([&whole]).map(|piece| piece.room).max().unwrap_or(0);
     let bytes = most * size_of::<T>();
     Ok(Box::new(MatMul {
         a: site.ins[usize::from(product.turned)],
@@ -172,19 +179,23 @@ impl<T: Tiled> Sink<T> for Finish<'_, T> {
 
 impl<T: Tiled> MatMul<T> {
     fn portion(&self, part: Part) -> &Portion {
-        if part.of == 1 { &self.whole } else { &self.cuts[part.cut].1[part.index] }
+        if part.of == 1 { &self.whole } else { &self.cuts[part.cut].pieces[part.index] }
     }
 }
 
 impl<T: Tiled> Task for MatMul<T> {
     fn cuts(&self, _: usize) -> SmallVec<[usize; 3]> {
-        self.cuts.iter().map(|(_, pieces)| pieces.len()).collect()
+        self.cuts.iter().map(|cut| cut.pieces.len()).collect()
     }
 
     fn cost(&self, _: usize) -> f64 {
         let Sizes { batch, m, n, k } = self.product.sizes;
         let finish = self.epilogue.as_ref().map_or(0.02, |epilogue| epilogue.formula.cost());
         20.0 + (batch * m * n) as f64 * (k as f64 / SPEED + finish)
+    }
+
+    fn delay(&self, _: usize, cut: usize) -> f64 {
+        self.cuts[cut].time
     }
 
     fn touches(&self, _: usize, part: Part) -> Option<Vec<Touch>> {
@@ -211,7 +222,7 @@ impl<T: Tiled> Task for MatMul<T> {
     }
 
     fn scratch(&self) -> usize {
-        self.room * self.cuts.iter().map(|(_, pieces)| pieces.len()).max().unwrap_or(1).max(1)
+        self.room * self.cuts.iter().map(|cut| cut.pieces.len()).max().unwrap_or(1).max(1)
     }
 
     fn run(&self, cx: &Context<'_>, _: usize, part: Part) -> Result<()> {

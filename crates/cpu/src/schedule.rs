@@ -198,6 +198,11 @@ impl<'a> Candidate<'a> {
         Self { task, phase, kernel, operands, ways, cost }
     }
 
+    /// Nanoseconds that a way takes longer than the best one.
+    fn loss(&self, (cut, of): (usize, usize)) -> f64 {
+        if of > 1 { self.cost / of as f64 * (self.kernel.delay(self.phase, cut) - 1.0) } else { 0.0 }
+    }
+
     fn touches(&self, (cut, of): (usize, usize)) -> Vec<Vec<Touch>> {
         (0..of)
             .map(|index| {
@@ -253,12 +258,12 @@ impl Open {
             part.extend(touches);
         }
         self.fallible |= candidate.kernel.fallible();
-        self.time += candidate.cost / of as f64;
+        self.time += candidate.cost / of as f64 + candidate.loss((cut, of));
     }
 
-    /// Adds a kernel in the first way that needs no barrier.
+    /// Adds a kernel in the first way that needs no barrier and does not lose more than one costs.
     fn try_add(&mut self, candidate: &Candidate<'_>) -> bool {
-        for &way in &candidate.ways {
+        for &way in candidate.ways.iter().filter(|&&way| candidate.loss(way) < BARRIER) {
             let touches = candidate.touches(way);
             if self.admits(candidate, &touches) {
                 self.add(candidate, way, touches);
@@ -306,7 +311,7 @@ pub(crate) fn schedule(kernels: &[(&dyn Task, Vec<Touch>)], width: usize) -> Opt
 /// A stage that begins with the first of the candidates, cut so that most of the next ones may join.
 fn begin(candidates: &[Candidate<'_>]) -> Open {
     let first = &candidates[0];
-    let mut best: Option<(usize, Open)> = None;
+    let mut best: Option<(f64, Open)> = None;
     // One thread is a way out of barriers only for kernels that join others.
     let ways = first.ways.iter().filter(|way| way.1 > 1 || first.ways[0].1 == 1);
     for &way in ways {
@@ -317,8 +322,9 @@ fn begin(candidates: &[Candidate<'_>]) -> Open {
         };
         let mut trial = start();
         let joined = candidates[1..].iter().take(AHEAD).take_while(|next| trial.try_add(next)).count();
-        if best.as_ref().is_none_or(|(most, _)| joined > *most) {
-            best = Some((joined, start()));
+        let gain = joined as f64 * BARRIER - first.loss(way);
+        if best.as_ref().is_none_or(|(most, _)| gain > *most) {
+            best = Some((gain, start()));
         }
     }
     best.map_or_else(Open::default, |(_, open)| open)

@@ -328,7 +328,9 @@ fn check_update([batch, m, k, n]: [usize; 4], swapped: [bool; 3], shared: bool) 
         assert_same(&found[1].values::<f32>(), &chosen, &format!("choice of {what}"));
         assert_eq!(found[2].values::<bool>(), greater, "comparison of {what}");
         bindings.remove(5);
-        bindings.iter().for_each(|binding| backend.free(binding.buffer));
+        for binding in &bindings {
+            backend.free(binding.buffer);
+        }
     }
 }
 
