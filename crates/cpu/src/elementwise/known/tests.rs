@@ -61,7 +61,7 @@ fn expressions(kind: OptimizerKind, changed: &[(&str, f64)]) -> Vec<(Expr, Vec<D
     let cpu = CpuBackend::new(Options { threads: Some(1), ..Options::default() }).unwrap();
     let backend = Arc::new(Watching(cpu, Mutex::new(Vec::new())));
     let e = &mut Engine::new(backend.clone());
-    let mut make = |e: &mut Engine, shape: &[usize]| {
+    let make = |e: &mut Engine, shape: &[usize]| {
         let bytes = vec![0; 4 * shape.iter().product::<usize>()];
         let made = e.create(DType::F32, shape, &bytes).unwrap();
         let order: Vec<usize> = (0..shape.len()).rev().collect();
