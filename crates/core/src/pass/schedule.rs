@@ -265,7 +265,8 @@ impl Schedule<'_> {
                 if !here(reader) {
                     return false;
                 }
-                if matches!(self.get(reader).op, Op::View(_)) {
+                // These stand for the same memory.
+                if matches!(self.get(reader).op, Op::View(_) | Op::CheckNonZero) {
                     open.push(reader);
                 }
             }

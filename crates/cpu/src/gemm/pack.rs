@@ -33,12 +33,17 @@ impl<T: Tiled> Product<T> {
         lines * LINE / size_of::<T>()
     }
 
+    /// Elements from a column of a packed block to the next: the rows of a tile in whole vectors, one or two.
+    fn column(&self) -> usize {
+        self.tiles.height().next_multiple_of(self.tiles.lanes)
+    }
+
     /// Elements that `rows` packed rows of a take.
     pub(super) fn left_room(&self, rows: usize, k: usize) -> usize {
         if self.a.col == 1 {
             rows * Self::row_stride(k)
         } else {
-            rows.div_ceil(self.tiles.height()) * k * self.tiles.lanes
+            rows.div_ceil(self.tiles.height()) * k * self.column()
         }
     }
 
@@ -49,8 +54,8 @@ impl<T: Tiled> Product<T> {
             let row = Self::row_stride(k);
             Left { at: left.wrapping_add(down * row).cast_const(), row: row as isize, k: 1 }
         } else {
-            let lanes = self.tiles.lanes;
-            Left { at: left.wrapping_add(block * k * lanes).cast_const(), row: 1, k: lanes as isize }
+            let column = self.column();
+            Left { at: left.wrapping_add(block * k * column).cast_const(), row: 1, k: column as isize }
         }
     }
 
@@ -70,10 +75,10 @@ impl<T: Tiled> Product<T> {
         blocks: impl Iterator<Item = std::ops::Range<usize>>,
         to: *mut T,
     ) {
-        let (Matrix { row, col, .. }, lanes) = (self.a, self.tiles.lanes);
+        let (Matrix { row, col, .. }, column) = (self.a, self.column());
         for (at, rows) in blocks.enumerate() {
             let from = a.wrapping_offset(rows.start as isize * row);
-            // SAFETY: the contract of this function. A block's rows fit a vector.
+            // SAFETY: the contract of this function. A block's rows fit a column, which is whole vectors.
             unsafe {
                 if col == 1 {
                     let stride = Self::row_stride(k);
@@ -82,12 +87,12 @@ impl<T: Tiled> Product<T> {
                         std::ptr::copy_nonoverlapping(from, to.add(i * stride), k);
                     }
                 } else if row == 1 {
-                    (self.tiles.pack)(from, col, k, rows.len(), to.add(at * k * lanes), lanes);
+                    (self.tiles.pack)(from, col, k, rows.len(), to.add(at * k * column), column);
                 } else {
-                    let to = to.add(at * k * lanes);
+                    let to = to.add(at * k * column);
                     for p in 0..k {
                         for i in 0..rows.len() {
-                            *to.add(p * lanes + i) = *from.offset(i as isize * row + p as isize * col);
+                            *to.add(p * column + i) = *from.offset(i as isize * row + p as isize * col);
                         }
                     }
                 }

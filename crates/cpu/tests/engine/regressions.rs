@@ -488,3 +488,28 @@ fn a_gradient_that_a_program_adds_to_is_copied_at_most_once() {
         assert_eq!(e.bytes().0, bytes - 12);
     });
 }
+
+#[test]
+fn a_divisor_is_read_before_it_is_written() {
+    everywhere(|e| {
+        let c = ints(e, &[2], &[2, 3]);
+        let (a, b) = (ints(e, &[2], &[20, 30]), ints(e, &[2], &[40, 60]));
+        let (table, index) = (ints(e, &[3], &[9, 4, 7]), ints(e, &[2], &[2, 1]));
+        let p = |e: &mut Engine, _: &[Handle]| {
+            let first = op(e, "floorDiv", &[a, c], &[]);
+            let picked = op(e, "indexSelect", &[table, index], &[0.0]);
+            let second = op(e, "floorDiv", &[b, c], &[]);
+            let next = op(e, "add", &[picked, picked], &[]);
+            e.assign(c, next)?;
+            Ok(vec![first, second])
+        };
+        let program = trace(e, &[], p).unwrap();
+        let out = run(e, program, &[]).unwrap();
+        let read = |e: &mut Engine, x: Handle| {
+            let bytes = e.read(x).unwrap();
+            bytes.chunks_exact(4).map(|b| i32::from_le_bytes(b.try_into().unwrap())).collect::<Vec<_>>()
+        };
+        assert_eq!((read(e, out[0]), read(e, out[1])), (vec![10, 10], vec![20, 20]));
+        assert_eq!(read(e, c), [14, 8]);
+    });
+}

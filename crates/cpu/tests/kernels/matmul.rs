@@ -176,6 +176,8 @@ fn many_threads_share_large_products() {
     // Rows of a on the same sets of a cache, and far apart: blocks of it are packed, in both of its orders.
     for swapped in [[false; 3], [true, false, false], [true, false, true]] {
         Case::<f32>::new(1, 150, 1024, 131).check(PLAIN, swapped);
+        // A tile has more rows than a vector has such elements.
+        Case::<f64>::new(1, 150, 512, 131).check(PLAIN, swapped);
     }
     // Several groups of panels and several blocks of rows.
     Case::<f32>::new(1, 200, 4096, 200).check(PLAIN, [false; 3]);
