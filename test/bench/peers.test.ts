@@ -75,6 +75,7 @@ describe('peers', () => {
     for (const part of missing(rivals(folder)).keys()) expect(installer).toContain(`part_${String(part)}() {`)
   })
 
+  // The installer is for systems with bash.
   it.skipIf(process.platform === 'win32')(
     'have an installer that touches nothing when it is misused',
     async () => {

@@ -3,7 +3,7 @@
 //! A pattern is written once, over an [`Algebra`]: on symbols it is what an expression is compared
 //! with, on vectors of numbers it is the loop. Both perform the functions of the table op by op, so a
 //! recognised expression has the bits of the interpreted one; what is saved is that values stay in
-//! registers. Adam on 100,000 parameters takes 2.5 times as long instruction by instruction.
+//! registers.
 
 use std::marker::PhantomData;
 
