@@ -59,6 +59,7 @@ export { jit, type CompiledFunction, type JitArgument, type JitOptions } from '.
 export { deviceInfo, memory, type DeviceInfo, type MemoryInfo } from './memory.js'
 export { manualSeed, rngState, setRngState, type RngState } from './random.js'
 export { scope } from './scope.js'
+export type { JsonObject, JsonValue } from './types/json.js'
 export type {
   ArrayOf,
   AtIndex,

@@ -5,6 +5,7 @@ import { shown } from '../tensor/create.js'
 import type { Tensor } from '../tensor.js'
 import { requireFloat } from './linear.js'
 import { Module } from './module.js'
+import type { JsonObject } from '../types/json.js'
 
 /**
  * `max(x, 0)`.
@@ -44,6 +45,10 @@ export class LeakyReLU extends Module {
     return F.leakyRelu(x, this.negativeSlope)
   }
 
+  override config(): JsonObject {
+    return { negativeSlope: this.negativeSlope }
+  }
+
   override describe(): string {
     return `LeakyReLU(${this.negativeSlope})`
   }
@@ -70,6 +75,10 @@ export class ELU extends Module {
   override forward(x: Tensor): Tensor {
     requireFloat(x, 'ELU')
     return F.elu(x, this.alpha)
+  }
+
+  override config(): JsonObject {
+    return { alpha: this.alpha }
   }
 
   override describe(): string {
@@ -103,6 +112,10 @@ export class GELU extends Module {
   override forward(x: Tensor): Tensor {
     requireFloat(x, 'GELU')
     return F.gelu(x, this.approximate)
+  }
+
+  override config(): JsonObject {
+    return { approximate: this.approximate }
   }
 
   override describe(): string {
@@ -180,6 +193,10 @@ export class Softmax extends Module {
     return F.softmax(x, this.dim)
   }
 
+  override config(): JsonObject {
+    return { dim: this.dim }
+  }
+
   override describe(): string {
     return `Softmax(${this.dim})`
   }
@@ -205,6 +222,10 @@ export class LogSoftmax extends Module {
   override forward(x: Tensor): Tensor {
     requireFloat(x, 'LogSoftmax')
     return F.logSoftmax(x, this.dim)
+  }
+
+  override config(): JsonObject {
+    return { dim: this.dim }
   }
 
   override describe(): string {
@@ -234,6 +255,10 @@ export class Softplus extends Module {
   override forward(x: Tensor): Tensor {
     requireFloat(x, 'Softplus')
     return F.softplus(x, this.beta, this.threshold)
+  }
+
+  override config(): JsonObject {
+    return { beta: this.beta, threshold: this.threshold }
   }
 
   override describe(): string {

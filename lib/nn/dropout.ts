@@ -4,6 +4,7 @@ import { shown } from '../tensor/create.js'
 import type { Tensor } from '../tensor.js'
 import { requireFloat } from './linear.js'
 import { Module } from './module.js'
+import type { JsonObject } from '../types/json.js'
 
 /**
  * Sets elements to zero at random while training and scales the others by `1 / (1 - p)`; gives its input back
@@ -31,6 +32,10 @@ export class Dropout extends Module {
   override forward(x: Tensor): Tensor {
     requireFloat(x, 'Dropout')
     return F.dropout(x, this.p, this.training)
+  }
+
+  override config(): JsonObject {
+    return { p: this.p }
   }
 
   override describe(): string {

@@ -6,6 +6,7 @@ import { requireFlag, requireOptions, requireTensor } from '../tensor/checks.js'
 import { shown } from '../tensor/create.js'
 import { zeros } from '../tensor/factories.js'
 import type { FloatDType } from '../types.js'
+import type { JsonObject } from '../types/json.js'
 import { kaimingUniform, uniform } from './init.js'
 import { Module } from './module.js'
 import { Parameter } from './parameter.js'
@@ -81,6 +82,11 @@ export class Linear extends Module {
   override forward(x: Tensor): Tensor {
     requireFloat(x, 'Linear')
     return F.linear(x, this.weight, this.bias ?? undefined)
+  }
+
+  override config(): JsonObject {
+    const { inFeatures, outFeatures, weight, bias } = this
+    return { inFeatures, outFeatures, bias: bias !== null, dtype: weight.dtype }
   }
 
   override describe(): string {

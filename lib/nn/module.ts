@@ -6,6 +6,7 @@ import { requireFlag, requireFunction, requireOptions, requireTensor } from '../
 import { fromValues, shown } from '../tensor/create.js'
 import { modeChanged, readGuard } from '../tensor/guards.js'
 import type { Device, TensorLike } from '../types.js'
+import type { JsonObject } from '../types/json.js'
 import { enter, moduleBrand, type Entered } from './entering.js'
 import { isParameter, type Parameter } from './parameter.js'
 
@@ -438,6 +439,20 @@ export abstract class Module implements Entered {
       if (replaced !== undefined) output = replaced
     }
     return output
+  }
+
+  /**
+   * What the constructor of a layer has to be given to make another one like this: plain JSON, which saving keeps. Empty
+   * where there is nothing to be chosen; layers override it.
+   *
+   * @example
+   * ```ts
+   * import { nn } from 'neuroxide'
+   * console.log(new nn.Dropout(0.2).config(), new nn.ReLU().config()) // { p: 0.2 } {}
+   * ```
+   */
+  config(): JsonObject {
+    return {}
   }
 
   /** The module's constructor and settings in one line, as printing shows it; layers override it. */

@@ -1,6 +1,7 @@
 import { requireInteger, requireNumber, requireTensor } from '../tensor/checks.js'
 import type { Tensor } from '../tensor.js'
 import { Module } from './module.js'
+import type { JsonObject } from '../types/json.js'
 
 /**
  * Joins the axes from `startDim` to `endDim` into one; by default all but the first, so that each sample is a row.
@@ -24,6 +25,10 @@ export class Flatten extends Module {
   override forward(x: Tensor): Tensor {
     requireTensor('nn.Flatten', 'input', x)
     return x.flatten(this.startDim, this.endDim)
+  }
+
+  override config(): JsonObject {
+    return { startDim: this.startDim, endDim: this.endDim }
   }
 
   override describe(): string {
@@ -74,6 +79,10 @@ export class Rescale extends Module {
     const float = x.dtype === 'f64' ? x : x.to('f32')
     const scaled = float.mul(this.scale)
     return this.offset === 0 ? scaled : scaled.add(this.offset)
+  }
+
+  override config(): JsonObject {
+    return { scale: this.scale, offset: this.offset }
   }
 
   override describe(): string {

@@ -92,7 +92,7 @@ const reasons: readonly { readonly reason: string; readonly names: readonly stri
 
 export const excepted: readonly string[] = reasons.flatMap(({ names }) => names)
 
-/** Every layer has one, which takes nothing and prints its own sizes. */
+/** Every layer has these, which take nothing and tell its own settings, for people and for files. */
 export function isDescription(name: string): boolean {
-  return name.endsWith('#describe')
+  return name.endsWith('#describe') || name.endsWith('#config')
 }

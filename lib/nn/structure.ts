@@ -1,0 +1,223 @@
+import { ValueError } from '../errors.js'
+import { shown } from '../tensor/create.js'
+import type { JsonObject, JsonValue } from '../types/json.js'
+import {
+  ELU,
+  GELU,
+  LeakyReLU,
+  LogSoftmax,
+  ReLU,
+  SiLU,
+  Sigmoid,
+  Softmax,
+  Softplus,
+  Tanh,
+} from './activation.js'
+import { Dropout } from './dropout.js'
+import { Linear } from './linear.js'
+import type { Module } from './module.js'
+import { Flatten, Identity, Rescale } from './shaping.js'
+
+/** What a file says of one layer: its class, the settings of its constructor, and layers in it. */
+export type Structure = {
+  /** The name of the class. */
+  readonly class: string
+  readonly config?: JsonObject
+  /** The layers of one that chains others. */
+  readonly layers?: readonly Structure[]
+  /** Present where the same object stands in another place before: the path of that. */
+  readonly same?: string
+  /** `true` where the class is the user's own, so that nobody here can make one. */
+  readonly own?: true
+}
+
+/** How layers of one class are made from what {@link Module.config} gave. */
+export interface Row {
+  // A class of any constructor: `make` knows which.
+  readonly Class: new (...settings: never[]) => Module
+  readonly make: (config: JsonObject) => Module
+  /** Shapes of parameters and buffers by name: compared with those of a file before anything is allocated. */
+  readonly shapes?: (config: JsonObject) => Readonly<Record<string, readonly JsonValue[]>>
+}
+
+/** What chains other layers; it lives above this module, so its row is handed in. */
+export interface ChainRow {
+  readonly name: string
+  readonly Class: abstract new (...layers: never[]) => Module
+  readonly layersOf: (module: Module) => readonly Module[]
+  readonly make: (layers: readonly Module[]) => Module
+}
+
+/** Chains within chains, at most: a file may say more, a program hardly. */
+const DEEPEST = 64
+
+type Constructor = new (...settings: never[]) => Module
+
+/** A row of a class whose constructor takes `names` one after the other and then, where there are some, `options`. */
+function row(
+  Class: Constructor,
+  names: readonly string[] = [],
+  options: readonly string[] = [],
+  shapes?: Row['shapes'],
+): [string, Row] {
+  const make = (config: JsonObject): Module => {
+    requireKeys(Class.name, config, [...names, ...options])
+    const settings: unknown[] = names.map((name) => setting(config, name))
+    if (options.length > 0)
+      settings.push(Object.fromEntries(options.map((name) => [name, setting(config, name)])))
+    return Reflect.construct(Class, settings) as Module
+  }
+  return [Class.name, shapes === undefined ? { Class, make } : { Class, make, shapes }]
+}
+
+/** Refuses settings that a class does not have: a newer version may have written them, and they would matter. */
+export function requireKeys(name: string, config: JsonObject, known: readonly string[]): void {
+  const stranger = Object.keys(config).find((key) => !known.includes(key))
+  if (stranger !== undefined)
+    throw new ValueError(
+      `nn.${name}: ${shown(stranger)} as setting in a file; expected ${known.length === 0 ? 'none' : known.join(', ')}.`,
+    )
+}
+
+/** A setting of a layer as it was; JSON has no infinities, so they are texts there. */
+export function setting(config: JsonObject, name: string): JsonValue | undefined {
+  const value = Object.hasOwn(config, name) ? config[name] : undefined
+  return value === 'Infinity' ? Infinity : value === '-Infinity' ? -Infinity : value
+}
+
+/**
+ * Every layer that a file may name. A class comes from here or not at all: nothing is imported, evaluated or looked up
+ * by a name that a file says.
+ */
+const table: ReadonlyMap<string, Row> = new Map([
+  row(Dropout, ['p']),
+  row(ELU, ['alpha']),
+  row(Flatten, ['startDim', 'endDim']),
+  row(GELU, ['approximate']),
+  row(Identity),
+  row(LeakyReLU, ['negativeSlope']),
+  row(Linear, ['inFeatures', 'outFeatures'], ['bias', 'dtype'], ({ inFeatures, outFeatures, bias }) => ({
+    weight: [outFeatures ?? null, inFeatures ?? null],
+    ...(bias === false ? {} : { bias: [outFeatures ?? null] }),
+  })),
+  row(LogSoftmax, ['dim']),
+  row(ReLU),
+  row(Rescale, ['scale', 'offset']),
+  row(SiLU),
+  row(Sigmoid),
+  row(Softmax, ['dim']),
+  row(Softplus, ['beta', 'threshold']),
+  row(Tanh),
+])
+
+/** The names of the layers that a file may name, in order. */
+export function layerNames(): readonly string[] {
+  return [...table.keys()].toSorted()
+}
+
+/** @internal The row of a class. */
+export function rowOf(name: string): Row | undefined {
+  return table.get(name)
+}
+
+/** What a file has to say of a module so that {@link built} makes it again. */
+export function structureOf(module: Module, chain: ChainRow): Structure {
+  const seen = new Map<Module, string>()
+  const visit = (layer: Module, path: string): Structure => {
+    const name = layer.constructor.name
+    const same = seen.get(layer)
+    if (same !== undefined) return { class: name, same }
+    seen.set(layer, path)
+    if (layer.constructor === chain.Class) {
+      const layers = chain.layersOf(layer).map((inner, i) => visit(inner, join(path, i)))
+      return { class: chain.name, layers }
+    }
+    if (table.get(name)?.Class !== layer.constructor) return { class: name, own: true }
+    return { class: name, config: layer.config() }
+  }
+  return visit(module, '')
+}
+
+/** The classes of a structure that only the user's program knows, with the paths of their layers. */
+export function ownClasses(structure: Structure): [path: string, name: string][] {
+  const list: [string, string][] = []
+  const visit = (layer: Structure, path: string): void => {
+    if (layer.own === true) list.push([path, layer.class])
+    for (const [i, inner] of (layer.layers ?? []).entries()) visit(inner, join(path, i))
+  }
+  visit(structure, '')
+  return list
+}
+
+/**
+ * Makes the module that a structure describes.
+ *
+ * @param given - what a file says; it may be anything
+ * @param chain - the row of the class that chains layers
+ * @param fits - told the shapes of a layer's tensors by their keys before the layer is made; throws where it has others
+ * @throws ValueError for a class that is not in the table, settings that its constructor refuses, and what is no structure
+ */
+export function built(
+  given: unknown,
+  chain: ChainRow,
+  fits: (shapes: ReadonlyMap<string, readonly JsonValue[]>, name: string) => void,
+): Module {
+  const made = new Map<string, Module>()
+  const make = (value: unknown, path: string, depth: number): Module => {
+    const layer = requireStructure(value, path)
+    if (depth > DEEPEST)
+      throw new ValueError(`load: layers within layers more than ${DEEPEST} deep; expected fewer.`)
+    const module = layer.same === undefined ? fresh(layer, path, depth) : made.get(layer.same)
+    if (module === undefined)
+      throw new ValueError(
+        `load: layer "${path}" is the same as "${layer.same ?? ''}"; expected a layer before it.`,
+      )
+    made.set(path, module)
+    return module
+  }
+  const fresh = (layer: Structure, path: string, depth: number): Module => {
+    if (layer.class === chain.name && layer.own !== true) {
+      return chain.make((layer.layers ?? []).map((inner, i) => make(inner, join(path, i), depth + 1)))
+    }
+    const known = layer.own === true ? undefined : table.get(layer.class)
+    if (known === undefined) throw unknownClass(layer, path, chain.name)
+    const config = layer.config ?? {}
+    const shapes = Object.entries(known.shapes?.(config) ?? {})
+    fits(new Map(shapes.map(([name, shape]) => [join(path, name), shape])), layer.class)
+    return known.make(config)
+  }
+  return make(given, '', 0)
+}
+
+function unknownClass(layer: Structure, path: string, chain: string): ValueError {
+  const hint =
+    layer.own === true
+      ? 'The class is one of your own: make the model in your program and call loadWeights(path).'
+      : `The table of layers has ${[chain, ...layerNames()].join(', ')}; a newer version may have more.`
+  return new ValueError(
+    `load: layer "${path}" is of the class ${shown(layer.class)}; expected a layer of this package. ${hint}`,
+  )
+}
+
+/** What a file says of a layer, so far checked that it can be read as that. */
+function requireStructure(value: unknown, path: string): Structure {
+  const fail = (): never => {
+    throw new ValueError(
+      `load: ${shown(value)} as layer "${path}" in the structure of a file; expected an object with its class.`,
+    )
+  }
+  if (!isObject(value) || typeof value['class'] !== 'string') return fail()
+  const { config, layers, same } = value
+  if (config !== undefined && !isObject(config)) fail()
+  if (layers !== undefined && !Array.isArray(layers)) fail()
+  if (same !== undefined && typeof same !== 'string') fail()
+  return value as unknown as Structure
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function join(path: string, name: string | number): string {
+  return path === '' ? String(name) : `${path}.${name}`
+}
