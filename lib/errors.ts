@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import type { ErrorCode } from './errors/codes.js'
 
 /** Files of this package are no line of the user's: the folder that this module lies in, as stack frames show it. */
 const ownFolder = new URL('.', import.meta.url)
@@ -65,8 +66,8 @@ function withDeepStack<T>(capture: () => T): T {
  * ```
  */
 export class TensorError extends Error {
-  /** Stable identification of the cause. */
-  readonly code: string = 'ERR_TENSOR'
+  /** Stable identification of the cause; docs/errors.md has them all. */
+  readonly code: ErrorCode | 'ERR_TENSOR' = 'ERR_TENSOR'
   override readonly name: string
 
   constructor(message: string, options?: ErrorOptions) {
@@ -260,7 +261,7 @@ export class InternalError extends TensorError {
 
 type ErrorClass = new (message: string, options?: ErrorOptions) => TensorError
 
-const classes: ReadonlyMap<string, ErrorClass> = new Map<string, ErrorClass>([
+const classes: ReadonlyMap<string, ErrorClass> = new Map<ErrorCode, ErrorClass>([
   ['ERR_SHAPE', ShapeError],
   ['ERR_DTYPE', DTypeError],
   ['ERR_INDEX', IndexError],

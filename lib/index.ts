@@ -55,6 +55,7 @@ export {
   TraceError,
   ValueError,
 } from './errors.js'
+export type { ErrorCode, WarningCode } from './errors/codes.js'
 export { jit, type CompiledFunction, type JitArgument, type JitOptions } from './jit.js'
 export { deviceInfo, memory, type DeviceInfo, type MemoryInfo } from './memory.js'
 export { manualSeed, rngState, setRngState, type RngState } from './random.js'

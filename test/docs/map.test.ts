@@ -23,21 +23,3 @@ describe('the map in docs/architecture.md', () => {
     for (const [, path, sentence] of rows) expect(sentence, path).toMatch(/^\S.*\.$/)
   })
 })
-
-describe('docs/errors.md', () => {
-  const text = readFileSync(join(root, 'docs', 'errors.md'), 'utf8')
-  const written = [...crates, ...sources('lib', '.ts')]
-    .flatMap((path) => [
-      ...readFileSync(join(root, path), 'utf8').matchAll(/['"]((?:ERR|NEUROXIDE)_[A-Z_]+)['"]/g),
-    ])
-    .map(([, code = '']) => code)
-  // The first never reaches a user, the second is that of the base class.
-  const elsewhere = new Set(['ERR_GUARD_MISS', 'ERR_TENSOR'])
-  const readme = readFileSync(join(root, 'README.md'), 'utf8')
-
-  it('explains every code, and README every variable of the environment', () => {
-    const codes = new Set(written.filter((code) => !elsewhere.has(code)))
-    for (const code of codes) expect(`${text}${readme}`, code).toContain(`\`${code}\``)
-    expect(codes.size).toBeGreaterThan(15)
-  })
-})
