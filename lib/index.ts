@@ -97,7 +97,10 @@ export type {
 } from './types.js'
 
 export {
+  Callback,
   Model,
+  type CallbackHooks,
+  type CallbackParams,
   type CompileOptions,
   type Curves,
   type BatchCallback,
@@ -110,6 +113,7 @@ export {
   type Input,
   type Loader,
   type LoaderBatch,
+  type Logs,
   type LossFunction,
   type LossName,
   type Metric,

@@ -2,7 +2,15 @@ import { ValueError } from '../errors.js'
 import { stack } from '../functional.js'
 import type { Tensor } from '../tensor.js'
 import { arange } from '../tensor/factories.js'
-import { type Batch, type Dataset, type RowsOf, TensorDataset, type Tensors } from './dataset.js'
+import {
+  type Batch,
+  type Dataset,
+  rebuilt,
+  requireTensors,
+  type RowsOf,
+  TensorDataset,
+  type Tensors,
+} from './dataset.js'
 import { drawnSeed, epochOrder } from './shuffle.js'
 import { requireFlag, requireInteger, requireOptions } from '../tensor/checks.js'
 import { shown } from '../tensor/create.js'
@@ -96,21 +104,47 @@ export class DataLoader<X extends Tensors = Tensor, Y extends Tensors = Tensor> 
 
 function datasetOf(given: unknown): TensorDataset<Tensors, Tensors> | Dataset {
   if (typeof given === 'object' && given !== null) {
-    const { x, y, get, length } = given as Record<string, unknown>
+    const { x, y, sampleWeight, get, length } = given as Record<string, unknown>
     if (typeof get === 'function' && Number.isSafeInteger(length)) return given as Dataset
-    if (x !== undefined && y !== undefined) return new TensorDataset(x as Tensors, y as Tensors)
+    if (x !== undefined && y !== undefined)
+      return new TensorDataset(x as Tensors, y as Tensors, sampleWeight as Tensors | undefined)
   }
   throw new ValueError(
     `DataLoader: ${shown(given)} as data set; expected { x, y }, or { length, get(index) } with a whole number and a method.`,
   )
 }
 
-function collated(dataset: Dataset, indices: Iterable<number>): Batch {
+function collated(dataset: Dataset, indices: Iterable<number>): Batch<Tensors, Tensors> {
   const samples = Array.from(indices, (index) => {
     const sample: unknown = dataset.get(index)
     if (typeof sample !== 'object' || sample === null || !('x' in sample && 'y' in sample))
       throw new ValueError(`DataLoader: ${shown(sample)} as sample ${index}; expected { x, y }.`)
-    return sample as Batch
+    return sample as Batch<Tensors, Tensors>
   })
-  return { x: stack(samples.map(({ x }) => x)), y: stack(samples.map(({ y }) => y)) }
+  const [first] = samples
+  const weights = samples.map(({ sampleWeight }) => sampleWeight)
+  return {
+    x: stacked(samples.map(({ x }) => x)),
+    y: stacked(samples.map(({ y }) => y)),
+    ...(first?.sampleWeight === undefined ? {} : { sampleWeight: stacked(weights as Tensors[]) }),
+  }
+}
+
+/** Samples of the same layout as one batch. */
+function stacked(samples: readonly Tensors[]): Tensors {
+  const [first] = samples
+  const rows = samples.map((sample) => requireTensors('DataLoader', sample))
+  const columns = (rows[0] ?? []).map((_, i) =>
+    stack(
+      rows.map((row, sample) => {
+        const value = row[i]
+        if (value === undefined || row.length !== rows[0]?.length)
+          throw new ValueError(
+            `DataLoader: sample ${sample} of a batch has ${row.length} tensors; expected ${rows[0]?.length ?? 0}, as the first.`,
+          )
+        return value
+      }),
+    ),
+  )
+  return rebuilt(first as Tensors, columns)
 }

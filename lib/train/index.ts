@@ -9,6 +9,7 @@ export type {
   NamedMetric,
   OptimizerName,
 } from './compiled.js'
+export { Callback, type CallbackHooks, type CallbackParams, type Logs } from './callback.js'
 export type { EvaluateOptions } from './evaluation.js'
 export type { BatchCallback, EpochCallback, EpochLogs, FitOptions } from './fitting.js'
 export type { Curves, History, ValidationName } from './history.js'

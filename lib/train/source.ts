@@ -1,16 +1,20 @@
 import { ShapeError, ValueError } from '../errors.js'
+import { isTensors, listed, rowCount } from '../data/dataset.js'
 import { type Batch, type Dataset, DataLoader, TensorDataset, type Tensors } from '../data/index.js'
-import type { Tensor } from '../tensor.js'
+import { isPlainRecord } from '../jit/arguments.js'
 import { isTensor } from '../tensor/base.js'
 import { shown } from '../tensor/create.js'
 import { tensor } from '../tensor/factories.js'
 import type { DType, TensorLike } from '../types.js'
 
-/** What a model is given: values of one input, or a list of tensors for a model with several. */
-export type Input = TensorLike | readonly Tensor[]
+/** What a model is given: values of one input, or a list or record of tensors for a model with several. */
+export type Input = TensorLike | Tensors
 
-/** A batch as loaders may give it. */
-export type LoaderBatch = { readonly x: Input; readonly y: Input } | readonly [x: Input, y: Input]
+/** A batch as loaders may give it: inputs, targets and, where they differ, how much each sample counts. */
+export type LoaderBatch =
+  | { readonly x: Input; readonly y: Input; readonly sampleWeight?: Input | undefined }
+  | readonly [x: Input, y: Input]
+  | readonly [x: Input, y: Input, sampleWeight: Input]
 
 /** Whatever gives batches, once per epoch: a `DataLoader`, an array of batches, an object with an iterator of its own. */
 export type Loader = Iterable<LoaderBatch> | AsyncIterable<LoaderBatch>
@@ -18,7 +22,7 @@ export type Loader = Iterable<LoaderBatch> | AsyncIterable<LoaderBatch>
 /** Samples as one argument. */
 export type Samples =
   | TensorDataset<Tensors, Tensors>
-  | { readonly x: Input; readonly y: Input }
+  | { readonly x: Input; readonly y: Input; readonly sampleWeight?: Input | undefined }
   | Dataset
   | Loader
 
@@ -55,24 +59,51 @@ export interface Visit {
 export function holdsSamples(value: unknown): value is Samples {
   if (typeof value !== 'object' || value === null || isTensor(value) || ArrayBuffer.isView(value))
     return false
-  return !Array.isArray(value) || isBatch(value[0])
+  if (Array.isArray(value)) return isBatch(value[0])
+  // Inputs by name; a record of x and y is samples.
+  return !isTensors(value) || ('x' in value && 'y' in value)
 }
 
 function isBatch(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || isTensor(value)) return false
-  return Array.isArray(value) ? value.length === 2 && value.every(isTensor) : 'x' in value && 'y' in value
+  if (!Array.isArray(value)) return 'x' in value && 'y' in value
+  return (value.length === 2 || value.length === 3) && value.every(isTensors)
 }
 
 /** Values of an input as tensors; `labels` is the element type of plain lists of numbers, where they name classes. */
 export function tensors(op: string, input: Input, labels?: DType): Tensors {
-  if (isTensor(input)) return input
-  if (Array.isArray(input) && input.some(isTensor)) {
-    if (!input.every(isTensor))
-      throw new ValueError(`${op}: tensors and other values in one list; expected tensors only.`)
-    return input
-  }
+  if (isTensors(input)) return input
+  const several = Array.isArray(input) ? input : isPlainRecord(input) ? Object.values(input) : []
+  if (several.some(isTensor))
+    throw new ValueError(`${op}: tensors and other values together; expected tensors only.`)
+  if (isPlainRecord(input))
+    throw new ValueError(`${op}: ${shown(input)}; expected tensors by name, such as { image, meta }.`)
   const plain = labels !== undefined && Array.isArray(input) && typeof input[0] === 'number'
   return plain ? tensor(input as number[], { dtype: labels }) : tensor(input as number[])
+}
+
+/** How much each sample counts, as floats; undefined where all count the same. */
+export function weights(op: string, given: Input | undefined, rows: number): Tensors | undefined {
+  if (given === undefined) return undefined
+  const made = tensors(op, given)
+  for (const weight of listed(made)) {
+    if (weight.rank === 0 || weight.shape[0] !== rows)
+      throw new ShapeError(
+        `${op}: sampleWeight [${weight.shape.join(', ')}] for ${rows} samples; expected [${rows}].`,
+      )
+  }
+  return made
+}
+
+/** Inputs, targets and weights as one set. */
+export function datasetOf(
+  op: string,
+  { x, y, sampleWeight }: { readonly x: Input; readonly y: Input; readonly sampleWeight?: Input | undefined },
+  labels?: DType,
+): TensorDataset<Tensors, Tensors> {
+  const [inputs, targets] = [tensors(op, x), tensors(op, y, labels)]
+  const rows = rowCount(op, [...listed(inputs), ...listed(targets)])
+  return new TensorDataset(inputs, targets, weights(op, sampleWeight, rows))
 }
 
 /** The way to samples that were given as one argument. */
@@ -101,8 +132,7 @@ export function sourceOf(op: string, samples: Samples, visit: Visit, labels?: DT
     })
     return { kind: 'stream', batches: loader as Loader, steps: loader.length }
   }
-  if ('x' in samples && 'y' in samples)
-    return inMemory(new TensorDataset(tensors(op, samples.x), tensors(op, samples.y, labels)))
+  if ('x' in samples && 'y' in samples) return inMemory(datasetOf(op, samples, labels))
   throw strange(op, samples)
 }
 
@@ -123,13 +153,15 @@ export function batchesOf(source: Source, firstEpoch = 0): Streamed {
   return { kind: 'stream', batches: loader, steps: loader.length }
 }
 
-/** Inputs and targets of a batch of a loader. */
+/** Inputs, targets and weights of a batch of a loader. */
 export function batchOf(op: string, batch: LoaderBatch, labels?: DType): Batch<Tensors, Tensors> {
   if (!isBatch(batch) && !Array.isArray(batch)) {
     throw new ValueError(`${op}: ${shown(batch)} as batch of the loader; expected { x, y } or [x, y].`)
   }
-  const [x, y] = 'x' in batch ? [batch.x, batch.y] : batch
-  return { x: tensors(op, x), y: tensors(op, y, labels) }
+  const { x, y, sampleWeight } = 'x' in batch ? batch : { x: batch[0], y: batch[1], sampleWeight: batch[2] }
+  const [inputs, targets] = [tensors(op, x), tensors(op, y, labels)]
+  const weighted = weights(op, sampleWeight, listed(inputs)[0]?.shape[0] ?? 0)
+  return { x: inputs, y: targets, ...(weighted === undefined ? {} : { sampleWeight: weighted }) }
 }
 
 /** Keeps the tail for validation, as Keras does: what is left is `floor(n · (1 − share))`. */

@@ -1,0 +1,209 @@
+import { ValueError } from '../errors.js'
+import { shown } from '../tensor/create.js'
+import type { Model } from './model.js'
+import type { Verbosity } from './progress.js'
+
+/** Numbers by name: `loss`, the metrics, and `valLoss` and so on where validation data was measured. */
+export type Logs = Readonly<Record<string, number>>
+
+/** What is known of a training, an evaluation or a prediction when it begins. */
+export interface CallbackParams {
+  /** Epochs of the whole training; 1 for `evaluate` and `predict`. */
+  readonly epochs: number
+  /** Batches per epoch; null where a loader does not tell. */
+  readonly steps: number | null
+  /** Samples per epoch; null where a loader does not tell. */
+  readonly samples: number | null
+  /** Samples per batch; null for a loader of which it is not known. */
+  readonly batchSize: number | null
+  readonly verbose: Verbosity
+  /** The names of what is measured, as logs have them: `loss` first, then the metrics. */
+  readonly metrics: readonly string[]
+}
+
+/**
+ * What `fit`, `evaluate` and `predict` call while they run; every hook may be left out, and plain objects will do.
+ *
+ * Hooks that return a Promise are awaited, before the next step where they are of a batch. What a hook throws ends the
+ * training and is what `fit` rejects with. A hook may set `model.stopTraining` and hyperparameters of the optimizer:
+ * they act on the very next step. `fit` runs the hooks of a test too, for the validation data.
+ */
+export interface CallbackHooks {
+  onTrainBegin?(logs: Logs): unknown
+  onTrainEnd?(logs: Logs): unknown
+  onEpochBegin?(epoch: number, logs: Logs): unknown
+  /** After the epoch and its validation, with the numbers of both. */
+  onEpochEnd?(epoch: number, logs: Logs): unknown
+  onTrainBatchBegin?(batch: number, logs: Logs): unknown
+  /** After a batch, with the means of the epoch so far. */
+  onTrainBatchEnd?(batch: number, logs: Logs): unknown
+  onTestBegin?(logs: Logs): unknown
+  onTestEnd?(logs: Logs): unknown
+  onTestBatchBegin?(batch: number, logs: Logs): unknown
+  onTestBatchEnd?(batch: number, logs: Logs): unknown
+  onPredictBegin?(logs: Logs): unknown
+  onPredictEnd?(logs: Logs): unknown
+  onPredictBatchBegin?(batch: number, logs: Logs): unknown
+  onPredictBatchEnd?(batch: number, logs: Logs): unknown
+  /** What resuming needs of this callback, as plain JSON. */
+  state?(): unknown
+  /** Given what `state` returned, after `onTrainBegin` and before the first epoch of a resumed training. */
+  loadState?(state: unknown): void
+  /** @internal Told of the model before the first hook. */
+  attach?(model: Model, params: CallbackParams): void
+}
+
+/** The names of the hooks. */
+export type HookName = Exclude<keyof CallbackHooks, 'state' | 'loadState' | 'attach'>
+
+/**
+ * The base class of callbacks that want the model: write the hooks that are needed; those that are not there are not
+ * called and cost nothing.
+ *
+ * @example
+ * ```ts
+ * import { Callback, nn, zeros } from 'neuroxide'
+ * class HalfRate extends Callback {
+ *   onEpochEnd(): void {
+ *     const { optimizer } = this.model
+ *     if (optimizer !== null) optimizer.lr = Number(optimizer.lr) / 2
+ *   }
+ * }
+ * const model = new nn.Sequential(new nn.Linear(2, 1)).compile({ optimizer: 'sgd', loss: 'mse' })
+ * await model.fit(zeros([8, 2]), zeros([8, 1]), { epochs: 3, callbacks: [new HalfRate()], verbose: 0 })
+ * console.log(model.optimizer?.lr) // 0.00125
+ * ```
+ */
+export abstract class Callback implements CallbackHooks {
+  #model: Model | null = null
+  #params: CallbackParams | null = null
+
+  /**
+   * The model that is trained, measured or asked.
+   *
+   * @throws ValueError before the callback was given to one
+   */
+  get model(): Model {
+    if (this.#model === null) throw this.#unused('model')
+    return this.#model
+  }
+
+  /**
+   * What is known of the training: `{ epochs, steps, samples, batchSize, verbose, metrics }`.
+   *
+   * @throws ValueError before the callback was given to one
+   */
+  get params(): CallbackParams {
+    if (this.#params === null) throw this.#unused('params')
+    return this.#params
+  }
+
+  #unused(what: string): ValueError {
+    return new ValueError(
+      `${this.constructor.name}: ${what} was read outside a training; expected that in a hook. Give the callback to fit({ callbacks: [...] }).`,
+    )
+  }
+
+  /** @internal */
+  attach(model: Model, params: CallbackParams): void {
+    this.#model = model
+    this.#params = params
+  }
+}
+
+const hookNames: readonly HookName[] = [
+  'onTrainBegin',
+  'onTrainEnd',
+  'onEpochBegin',
+  'onEpochEnd',
+  'onTrainBatchBegin',
+  'onTrainBatchEnd',
+  'onTestBegin',
+  'onTestEnd',
+  'onTestBatchBegin',
+  'onTestBatchEnd',
+  'onPredictBegin',
+  'onPredictEnd',
+  'onPredictBatchBegin',
+  'onPredictBatchEnd',
+]
+
+/** The callbacks of one training, evaluation or prediction, in the order in which they were given. */
+export class CallbackList {
+  readonly #callbacks: readonly CallbackHooks[]
+
+  constructor(op: string, callbacks: unknown) {
+    this.#callbacks = requireCallbacks(op, callbacks)
+  }
+
+  /** Whether a callback has one of these hooks. */
+  has(...names: readonly HookName[]): boolean {
+    return this.#callbacks.some((callback) => names.some((name) => callback[name] !== undefined))
+  }
+
+  attach(model: Model, params: CallbackParams): void {
+    for (const callback of this.#callbacks) callback.attach?.(model, params)
+  }
+
+  /** Calls a hook of all callbacks, one after the other. */
+  async whole(
+    name: Exclude<HookName, `${string}Batch${string}` | `onEpoch${string}`>,
+    logs: Logs,
+  ): Promise<void> {
+    for (const callback of this.#callbacks) {
+      const result = callback[name]?.(logs)
+      if (isThenable(result)) await result
+    }
+  }
+
+  /** Calls a hook of an epoch or a batch of all callbacks, one after the other. */
+  async counted(
+    name: Extract<HookName, `${string}Batch${string}` | `onEpoch${string}`>,
+    index: number,
+    logs: Logs,
+  ): Promise<void> {
+    for (const callback of this.#callbacks) {
+      const result = callback[name]?.(index, logs)
+      if (isThenable(result)) await result
+    }
+  }
+
+  /** What the callbacks want to be given when the training is resumed, by their place; null for those that want nothing. */
+  states(): unknown[] {
+    return this.#callbacks.map((callback) => callback.state?.() ?? null)
+  }
+
+  loadStates(states: readonly unknown[]): void {
+    for (const [i, callback] of this.#callbacks.entries()) {
+      const state = states[i]
+      if (state !== undefined && state !== null) callback.loadState?.(state)
+    }
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  )
+}
+
+/** The callbacks of an option; refuses what is none, and a hook that is no function. */
+function requireCallbacks(op: string, given: unknown): readonly CallbackHooks[] {
+  if (given === undefined) return []
+  const list: unknown = Array.isArray(given) ? given : [given]
+  for (const callback of list as readonly unknown[]) {
+    if (typeof callback !== 'object' || callback === null)
+      throw new ValueError(
+        `${op}: ${shown(callback)} as callback; expected a Callback, or an object with hooks such as onEpochEnd.`,
+      )
+    const hooks = callback as Readonly<Record<string, unknown>>
+    const broken = hookNames.find((name) => hooks[name] !== undefined && typeof hooks[name] !== 'function')
+    if (broken !== undefined)
+      throw new ValueError(`${op}: ${shown(hooks[broken])} as ${broken} of a callback; expected a function.`)
+    if (!(callback instanceof Callback) && !hookNames.some((name) => name in hooks))
+      throw new ValueError(
+        `${op}: ${shown(callback)} as callback has no hook; expected one of ${hookNames.join(', ')}.`,
+      )
+  }
+  return list as readonly CallbackHooks[]
+}
