@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 
+export * as constraints from './index/constraints.js'
 export * as data from './data/index.js'
 export * as datasets from './data/datasets.js'
 export * as F from './functional.js'
@@ -11,6 +12,7 @@ export * as losses from './losses.js'
 export * as metrics from './metrics/index.js'
 export * as nn from './index/nn.js'
 export * as optim from './optim/index.js'
+export * as regularizers from './index/regularizers.js'
 
 export * from './functional.js'
 export {

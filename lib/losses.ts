@@ -45,3 +45,4 @@ export {
   type SmoothL1Options,
   type TripletOptions,
 } from './losses/regression.js'
+export { total } from './losses/total.js'

@@ -7,16 +7,28 @@ import { shown } from '../tensor/create.js'
 import { zeros } from '../tensor/factories.js'
 import type { FloatDType } from '../types.js'
 import type { JsonObject } from '../types/json.js'
+import { requireConstraint, type Constraint } from './constraints.js'
 import { kaimingUniform, uniform } from './init.js'
 import { Module } from './module.js'
 import { Parameter } from './parameter.js'
+import { requireRegularizer, type Regularizer } from './regularizers.js'
 
 export interface LinearOptions {
   /** Whether a bias is added; `true` by default. */
   readonly bias?: boolean | undefined
   /** Element type of weight and bias; `'f32'` by default. */
   readonly dtype?: FloatDType | undefined
+  /** Adds to the loss for the weight, in `fit`, `evaluate` and `losses.total`; nothing by default. */
+  readonly regularizer?: Regularizer | undefined
+  /** The same for the bias. */
+  readonly biasRegularizer?: Regularizer | undefined
+  /** The set that `fit` puts the weight back into after each step; none by default. */
+  readonly constraint?: Constraint | undefined
+  /** The same for the bias. */
+  readonly biasConstraint?: Constraint | undefined
 }
+
+const known = ['bias', 'dtype', 'regularizer', 'biasRegularizer', 'constraint', 'biasConstraint']
 
 /** The size of a layer, as an integer of at least 1. */
 export function requireSize(value: number, name: string, layer: string): number {
@@ -60,7 +72,7 @@ export class Linear extends Module {
 
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super()
-    requireOptions('nn.Linear', options, ['bias', 'dtype'])
+    requireOptions('nn.Linear', options, known)
     const { bias = true, dtype = 'f32' } = options
     requireFlag('nn.Linear', 'bias', bias)
     if (dtype !== 'f32' && dtype !== 'f64')
@@ -69,6 +81,14 @@ export class Linear extends Module {
     this.outFeatures = requireSize(outFeatures, 'outFeatures', 'Linear')
     this.weight = new Parameter(zeros([outFeatures, inFeatures], { dtype }), { memoryOrder: [1, 0] })
     this.bias = bias ? new Parameter(zeros([outFeatures], { dtype })) : null
+    this.weight.regularizer = requireRegularizer('nn.Linear', 'regularizer', options.regularizer)
+    this.weight.constraint = requireConstraint('nn.Linear', 'constraint', options.constraint)
+    const biasRegularizer = requireRegularizer('nn.Linear', 'biasRegularizer', options.biasRegularizer)
+    const biasConstraint = requireConstraint('nn.Linear', 'biasConstraint', options.biasConstraint)
+    if (this.bias !== null) {
+      this.bias.regularizer = biasRegularizer
+      this.bias.constraint = biasConstraint
+    }
     this.resetParameters()
   }
 
@@ -86,7 +106,16 @@ export class Linear extends Module {
 
   override config(): JsonObject {
     const { inFeatures, outFeatures, weight, bias } = this
-    return { inFeatures, outFeatures, bias: bias !== null, dtype: weight.dtype }
+    const extras = {
+      regularizer: weight.regularizer?.config(),
+      biasRegularizer: bias?.regularizer?.config(),
+      constraint: weight.constraint?.config(),
+      biasConstraint: bias?.constraint?.config(),
+    }
+    const set = Object.entries(extras).filter(
+      (entry): entry is [string, JsonObject] => entry[1] !== undefined,
+    )
+    return { inFeatures, outFeatures, bias: bias !== null, dtype: weight.dtype, ...Object.fromEntries(set) }
   }
 
   override describe(): string {

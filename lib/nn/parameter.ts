@@ -1,7 +1,10 @@
 import { DTypeError, ValueError } from '../errors.js'
 import { Tensor, adoptParameter } from '../tensor.js'
 import { handleOf, internal, isTensor } from '../tensor/base.js'
+import { modeChanged, readGuard } from '../tensor/guards.js'
 import type { FloatDType, Shape } from '../types.js'
+import { requireConstraint, type Constraint } from './constraints.js'
+import { requireRegularizer, type Regularizer } from './regularizers.js'
 import { noticeParameter } from './orphans.js'
 import { requireFlag, requireOptions } from '../tensor/checks.js'
 import { shown } from '../tensor/create.js'
@@ -37,6 +40,11 @@ export interface ParameterOptions {
 export class Parameter<S extends Shape = Shape, D extends FloatDType = FloatDType> extends Tensor<S, D> {
   /** Tells the compiler that not every tensor is a parameter. */
   declare readonly [parameterBrand]: true
+  /** What selects a program among those of a traced function. */
+  readonly #extras: { regularizer: Regularizer | null; constraint: Constraint | null } = {
+    regularizer: null,
+    constraint: null,
+  }
 
   constructor(source: Tensor<S, D>, options: ParameterOptions = {}) {
     super(internal)
@@ -58,6 +66,34 @@ export class Parameter<S extends Shape = Shape, D extends FloatDType = FloatDTyp
     }
     adoptParameter<Tensor>(this, source, order, requiresGrad)
     noticeParameter(handleOf(this), this.shape)
+  }
+
+  /**
+   * What `fit`, `evaluate` and `losses.total` add to the loss for this parameter; null by default: nothing.
+   *
+   * @throws ValueError for a value that is no regularizer
+   */
+  get regularizer(): Regularizer | null {
+    return readGuard(this.#extras, 'regularizer', this.#extras.regularizer)
+  }
+
+  set regularizer(value: Regularizer | null) {
+    this.#extras.regularizer = requireRegularizer('nn.Parameter', 'regularizer', value)
+    modeChanged()
+  }
+
+  /**
+   * The set that `fit` puts this parameter back into after each step; null by default: it moves freely.
+   *
+   * @throws ValueError for a value that is no constraint
+   */
+  get constraint(): Constraint | null {
+    return readGuard(this.#extras, 'constraint', this.#extras.constraint)
+  }
+
+  set constraint(value: Constraint | null) {
+    this.#extras.constraint = requireConstraint('nn.Parameter', 'constraint', value)
+    modeChanged()
   }
 }
 

@@ -13,9 +13,11 @@ import {
   Softplus,
   Tanh,
 } from './activation.js'
+import { fromConfig as constraintFrom } from './constraints.js'
 import { Dropout } from './dropout.js'
 import { Linear } from './linear.js'
 import type { Module } from './module.js'
+import { fromConfig as regularizerFrom } from './regularizers.js'
 import { Flatten, Identity, Rescale } from './shaping.js'
 
 /** What a file says of one layer: its class, the settings of its constructor, and layers in it. */
@@ -85,6 +87,37 @@ export function setting(config: JsonObject, name: string): JsonValue | undefined
   return value === 'Infinity' ? Infinity : value === '-Infinity' ? -Infinity : value
 }
 
+const linear: [string, Row] = [
+  Linear.name,
+  {
+    Class: Linear,
+    make(config) {
+      const plain = ['bias', 'dtype']
+      const penalties = ['regularizer', 'biasRegularizer']
+      const sets = ['constraint', 'biasConstraint']
+      requireKeys(Linear.name, config, ['inFeatures', 'outFeatures', ...plain, ...penalties, ...sets])
+      const read = <T>(names: readonly string[], reader: (value: JsonValue) => T): Record<string, T> =>
+        Object.fromEntries(
+          names.flatMap((name) => {
+            const value = setting(config, name)
+            return value === undefined ? [] : [[name, reader(value)]]
+          }),
+        )
+      const options = {
+        ...read(plain, (value) => value),
+        ...read(penalties, (value) => regularizerFrom(value as JsonObject)),
+        ...read(sets, (value) => constraintFrom(value as JsonObject)),
+      }
+      const settings = [setting(config, 'inFeatures'), setting(config, 'outFeatures'), options]
+      return Reflect.construct(Linear, settings) as Module
+    },
+    shapes: ({ inFeatures, outFeatures, bias }) => ({
+      weight: [outFeatures ?? null, inFeatures ?? null],
+      ...(bias === false ? {} : { bias: [outFeatures ?? null] }),
+    }),
+  },
+]
+
 /**
  * Every layer that a file may name. A class comes from here or not at all: nothing is imported, evaluated or looked up
  * by a name that a file says.
@@ -96,10 +129,7 @@ const table: ReadonlyMap<string, Row> = new Map([
   row(GELU, ['approximate']),
   row(Identity),
   row(LeakyReLU, ['negativeSlope']),
-  row(Linear, ['inFeatures', 'outFeatures'], ['bias', 'dtype'], ({ inFeatures, outFeatures, bias }) => ({
-    weight: [outFeatures ?? null, inFeatures ?? null],
-    ...(bias === false ? {} : { bias: [outFeatures ?? null] }),
-  })),
+  linear,
   row(LogSoftmax, ['dim']),
   row(ReLU),
   row(Rescale, ['scale', 'offset']),
