@@ -27,11 +27,21 @@ interface Attempt {
   readonly error: unknown
 }
 
+/** How an addon was found. */
+export type FoundBy = 'NEUROXIDE_NATIVE_PATH' | 'clone' | 'package'
+
+/** The addon with where it came from. */
+export interface LoadedAddon {
+  readonly addon: unknown
+  readonly path: string
+  readonly foundBy: FoundBy
+}
+
 /**
  * Loads the native addon: the file that `NEUROXIDE_NATIVE_PATH` names and nothing else where that is set; otherwise the
  * one built in this clone, else the one of the platform package that npm installed beside this one.
  */
-export function loadNative(): unknown {
+export function loadNative(): LoadedAddon {
   const override = process.env['NEUROXIDE_NATIVE_PATH']
   const libc = process.platform === 'linux' ? detectLibc() : null
   const tuple = tupleOf(libc)
@@ -42,7 +52,8 @@ export function loadNative(): unknown {
     try {
       const addon: unknown = require(place)
       if (place === `neuroxide-${tuple}`) requireSameVersion(place)
-      return addon
+      const foundBy = override ? 'NEUROXIDE_NATIVE_PATH' : place === built ? 'clone' : 'package'
+      return { addon, path: require.resolve(place), foundBy }
     } catch (error) {
       if (error instanceof NativeBindingError) throw error
       attempts.push(failed(place, error))
@@ -121,6 +132,8 @@ function explain(
 }
 
 function remedy(tuple: string, attempts: readonly Attempt[], overridden: boolean): string {
+  const refused = attempts.find(({ reason }) => /^NEUROXIDE_(ISA|THREADS): /.test(reason))
+  if (refused) return `correct ${refused.reason.split(':', 1)[0]}, or unset it.`
   if (overridden)
     return 'NEUROXIDE_NATIVE_PATH must be the absolute path of an addon built for this system, or unset.'
   const broken = attempts.find((attempt) => !attempt.missing)

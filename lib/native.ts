@@ -1,4 +1,4 @@
-import { loadNative } from './loader.js'
+import { loadNative, type LoadedAddon } from './loader.js'
 import { callerSite, translated } from './errors.js'
 import type { DType } from './types.js'
 
@@ -101,7 +101,11 @@ function translating(call: (...args: any[]) => any): (...args: any[]) => any {
   }
 }
 
-const addon = loadNative() as Native
+const loaded = loadNative()
+const addon = loaded.addon as Native
+
+/** The file that the addon was loaded from, and how it was found. */
+export const addonOrigin: Omit<LoadedAddon, 'addon'> = { path: loaded.path, foundBy: loaded.foundBy }
 
 /** The numbers shared with the addon: results' shapes, arguments beyond the scalar ones, flags. */
 export const io: Float64Array = addon.init(new Float64Array(Io.list + LIST_CAPACITY))

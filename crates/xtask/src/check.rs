@@ -20,7 +20,7 @@ const CRATES: [(&str, &[&str]); 6] = [
 const RESERVED: [(&str, &str); 2] = [("napi", "node"), ("cudarc", "cuda")];
 
 /// The modules of the library, lowest first. A module may import from its own row and from those before.
-const LAYERS: [&[&str]; 9] = [
+const LAYERS: [&[&str]; 11] = [
     &["loader"],
     &["types", "errors", "ops"],
     &["native", "memory"],
@@ -30,6 +30,8 @@ const LAYERS: [&[&str]; 9] = [
     &["nn", "losses", "optim", "data", "metrics", "io"],
     &["train"],
     &["index"],
+    &["doctor"],
+    &["bin"],
 ];
 
 /// The module that only names types, all others' included: it may mention what lies above, without ever running it.
