@@ -1,4 +1,4 @@
-import { betas, flag, numeric, type Hyper } from './hyper.js'
+import { betas, epsMode, flag, numeric, type EpsMode, type Hyper } from './hyper.js'
 import { Optimizer, type Trained } from './optimizer.js'
 
 export interface AdamHypers {
@@ -14,6 +14,11 @@ export interface AdamHypers {
   readonly amsgrad: boolean
   /** Whether steps go uphill; chosen once, `false` by default. */
   readonly maximize: boolean
+  /**
+   * Where eps is added: `'torch'` (default) to the root of the moment whose bias was taken off, `'keras'` to the root
+   * as it is, so that eps counts for more in the first steps; chosen once.
+   */
+  readonly epsMode: EpsMode
 }
 
 function hypers(weightDecay: number): Hyper[] {
@@ -24,6 +29,7 @@ function hypers(weightDecay: number): Hyper[] {
     numeric('weightDecay', weightDecay),
     flag('amsgrad'),
     flag('maximize'),
+    epsMode,
   ]
 }
 
@@ -53,6 +59,7 @@ export class Adam extends Optimizer<AdamHypers> {
   declare weightDecay: number
   declare readonly amsgrad: boolean
   declare readonly maximize: boolean
+  declare readonly epsMode: EpsMode
 
   constructor(params: Trained<AdamHypers>, options: Partial<AdamHypers> = {}) {
     super('Adam', hypers(0), params, options)
@@ -84,6 +91,7 @@ export class AdamW extends Optimizer<AdamHypers> {
   declare weightDecay: number
   declare readonly amsgrad: boolean
   declare readonly maximize: boolean
+  declare readonly epsMode: EpsMode
 
   constructor(params: Trained<AdamHypers>, options: Partial<AdamHypers> = {}) {
     super('AdamW', hypers(1e-2), params, options)

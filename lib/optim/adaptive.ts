@@ -1,4 +1,4 @@
-import { flag, numeric } from './hyper.js'
+import { epsMode, flag, numeric, type EpsMode } from './hyper.js'
 import { Optimizer, type Trained } from './optimizer.js'
 
 export interface RMSpropHypers {
@@ -16,6 +16,8 @@ export interface RMSpropHypers {
   readonly centered: boolean
   /** Whether steps go uphill; chosen once, `false` by default. */
   readonly maximize: boolean
+  /** Where eps is added: `'torch'` (default) to the root, `'keras'` inside it; chosen once. */
+  readonly epsMode: EpsMode
 }
 
 /**
@@ -38,6 +40,7 @@ export class RMSprop extends Optimizer<RMSpropHypers> {
   declare momentum: number
   declare readonly centered: boolean
   declare readonly maximize: boolean
+  declare readonly epsMode: EpsMode
 
   constructor(params: Trained<RMSpropHypers>, options: Partial<RMSpropHypers> = {}) {
     const hypers = [
@@ -48,6 +51,7 @@ export class RMSprop extends Optimizer<RMSpropHypers> {
       numeric('momentum', 0, { fixed: 'zero' }),
       flag('centered'),
       flag('maximize'),
+      epsMode,
     ]
     super('RMSprop', hypers, params, options)
   }
@@ -70,6 +74,8 @@ export interface AdagradHypers {
   eps: number
   /** Whether steps go uphill; chosen once, `false` by default. */
   readonly maximize: boolean
+  /** Where eps is added: `'torch'` (default) to the root, `'keras'` inside it; chosen once. */
+  readonly epsMode: EpsMode
 }
 
 /**
@@ -91,6 +97,7 @@ export class Adagrad extends Optimizer<AdagradHypers> {
   declare readonly initialAccumulatorValue: number
   declare eps: number
   declare readonly maximize: boolean
+  declare readonly epsMode: EpsMode
 
   constructor(params: Trained<AdagradHypers>, options: Partial<AdagradHypers> = {}) {
     const hypers = [
@@ -100,6 +107,7 @@ export class Adagrad extends Optimizer<AdagradHypers> {
       numeric('initialAccumulatorValue', 0, { fixed: 'nothing' }),
       numeric('eps', 1e-10),
       flag('maximize'),
+      epsMode,
     ]
     super('Adagrad', hypers, params, options)
   }

@@ -8,15 +8,20 @@ export interface Hyper {
   readonly name: string
   /** The names that the core knows the value by: two for a pair. */
   readonly parts: readonly string[]
-  readonly kind: 'number' | 'pair' | 'flag'
-  readonly initial: number | boolean | readonly [number, number]
+  readonly kind: 'number' | 'pair' | 'flag' | 'choice'
+  readonly initial: number | boolean | string | readonly [number, number]
+  /** The words of a choice; the core knows them by their places. */
+  readonly words?: readonly string[]
   /** What a number has to be; ≥ 0 by default. */
   readonly range?: readonly [low: number, high: number]
   /** `'nothing'`: decided when the optimizer is made; `'zero'`: whether it is 0 is, since state is allocated for it. */
   readonly fixed?: 'nothing' | 'zero'
 }
 
-export type HyperValue = number | boolean | readonly [number, number]
+export type HyperValue = number | boolean | string | readonly [number, number]
+
+/** Where an optimizer adds epsilon: as PyTorch or as Keras does. */
+export type EpsMode = 'torch' | 'keras'
 
 /** A hyperparameter that is one number. */
 export function numeric(name: string, initial: number, more: Pick<Hyper, 'range' | 'fixed'> = {}): Hyper {
@@ -26,6 +31,16 @@ export function numeric(name: string, initial: number, more: Pick<Hyper, 'range'
 /** A choice. */
 export function flag(name: string): Hyper {
   return { name, parts: [name], kind: 'flag', initial: false, fixed: 'nothing' }
+}
+
+/** Whose place epsilon has. */
+export const epsMode: Hyper = {
+  name: 'epsMode',
+  parts: ['epsMode'],
+  kind: 'choice',
+  initial: 'torch',
+  words: ['torch', 'keras'],
+  fixed: 'nothing',
 }
 
 /** Two decay rates in [0, 1). */
@@ -43,6 +58,10 @@ export function encoded(optimizer: string, hyper: Hyper, value: unknown): number
     throw new ValueError(`optim.${optimizer}: ${shown(value)} as ${hyper.name}; expected ${expected}.`)
   }
   if (hyper.kind === 'flag') return typeof value === 'boolean' ? [Number(value)] : fail('true or false')
+  if (hyper.words !== undefined) {
+    const place = hyper.words.indexOf(value as string)
+    return place < 0 ? fail(hyper.words.map((word) => `'${word}'`).join(' or ')) : [place]
+  }
   const numbers: unknown[] = hyper.kind === 'pair' ? (Array.isArray(value) ? value : []) : [value]
   const [low, high] = hyper.range ?? [0, Infinity]
   const fits = (x: unknown): x is number => typeof x === 'number' && x >= low && x < high
@@ -68,6 +87,7 @@ export function read(slot: Slot, hyper: Hyper): HyperValue {
     native.optimizerHyper(slot.id, slot.group, indexOf(slot, part), Number.NaN),
   )
   if (hyper.kind === 'pair') return numbers as unknown as readonly [number, number]
+  if (hyper.words !== undefined) return hyper.words[numbers[0] ?? 0] ?? hyper.initial
   return hyper.kind === 'flag' ? numbers[0] !== 0 : (numbers[0] ?? Number.NaN)
 }
 

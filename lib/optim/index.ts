@@ -1,5 +1,6 @@
 export { Adagrad, RMSprop, type AdagradHypers, type RMSpropHypers } from './adaptive.js'
 export { Adam, AdamW, type AdamHypers } from './adam.js'
+export type { EpsMode } from './hyper.js'
 export { SGD, type SGDHypers } from './sgd.js'
 export { clipGradNorm, clipGradValue, type ClipOptions } from './clipping.js'
 export {

@@ -140,7 +140,10 @@ export abstract class Optimizer<H extends object = Record<string, unknown>> {
   /** The hyperparameters of each group, as printing shows them. */
   toString(): string {
     const lines = this.#groups().map((group, i) => {
-      const numbers = this.#hypers.map(({ name }) => `${name}: ${JSON.stringify(group[name])}`)
+      const told = this.#hypers.filter(
+        ({ name, kind, initial }) => kind !== 'choice' || group[name] !== initial,
+      )
+      const numbers = told.map(({ name }) => `${name}: ${JSON.stringify(group[name])}`)
       return [...numbers, `parameters: ${this.paramGroups[i]?.params.length}`].join(', ')
     })
     if (lines.length === 1) return `${this.#name}(${lines[0]})`
@@ -196,7 +199,11 @@ export abstract class Optimizer<H extends object = Record<string, unknown>> {
     let start = 0
     const groups = this.paramGroups.map((group) => {
       const values = group as unknown as Record<string, unknown>
-      const named = this.#hypers.map(({ name }) => [snake(name), values[name]] as const)
+      // What PyTorch does not have is left out where it is as there.
+      const saved = this.#hypers.filter(
+        ({ name, kind, initial }) => kind !== 'choice' || values[name] !== initial,
+      )
+      const named = saved.map(({ name }) => [snake(name), values[name]] as const)
       const params = group.params.map((_, i) => start + i)
       start += params.length
       return { ...Object.fromEntries(named), params }

@@ -56,6 +56,7 @@ const RMSPROP: &[Hyper] = &[
     hyper("momentum", 0.0),
     flag("centered"),
     flag("maximize"),
+    flag("epsMode"),
 ];
 const ADAM: &[Hyper] = &[
     hyper("lr", 1e-3),
@@ -65,6 +66,7 @@ const ADAM: &[Hyper] = &[
     hyper("weightDecay", 0.0),
     flag("amsgrad"),
     flag("maximize"),
+    flag("epsMode"),
 ];
 const ADAMW: &[Hyper] = &[
     hyper("lr", 1e-3),
@@ -74,6 +76,7 @@ const ADAMW: &[Hyper] = &[
     hyper("weightDecay", 1e-2),
     flag("amsgrad"),
     flag("maximize"),
+    flag("epsMode"),
 ];
 const ADAGRAD: &[Hyper] = &[
     hyper("lr", 1e-2),
@@ -82,6 +85,7 @@ const ADAGRAD: &[Hyper] = &[
     hyper("initialAccumulatorValue", 0.0),
     hyper("eps", 1e-10),
     flag("maximize"),
+    flag("epsMode"),
 ];
 
 const WEIGHT_DECAY: u32 = 1;
@@ -90,6 +94,8 @@ const MOMENTUM: u32 = 4;
 const NESTEROV: u32 = 8;
 const AMSGRAD: u32 = 16;
 const CENTERED: u32 = 32;
+/// Epsilon stands where Keras has it: in Adam beside the root that no bias was taken from, elsewhere inside the root.
+const KERAS_EPS: u32 = 64;
 
 /// New values of a parameter and of its states, in the order of [`states`].
 pub struct Updated {
@@ -176,6 +182,7 @@ pub fn structure(kind: OptimizerKind, hypers: &[f64]) -> u32 {
         | has("nesterov", NESTEROV)
         | has("amsgrad", AMSGRAD)
         | has("centered", CENTERED)
+        | has("epsMode", KERAS_EPS)
 }
 
 /// Names of the states of each parameter, PyTorch's.
@@ -236,7 +243,9 @@ pub fn scalars(kind: OptimizerKind, hypers: &[f64], step: u64) -> Scalars {
             let decay = if kind == OptimizerKind::AdamW { 1.0 - lr * decay } else { decay };
             // A factor: a division by the root for every element would cost as much as half of the sweep.
             let unroot2 = 1.0 / correction2.sqrt();
-            smallvec![lr / correction1, decay, 1.0 - beta1, beta2, 1.0 - beta2, unroot2, eps]
+            // Keras leaves the root as it is and corrects the size of the step.
+            let correction = if at(7) == 0.0 { correction1 } else { correction1 * unroot2 };
+            smallvec![lr / correction, decay, 1.0 - beta1, beta2, 1.0 - beta2, unroot2, eps]
         }
         OptimizerKind::Adagrad => {
             let [lr_decay, decay, eps] = [at(1), at(2), at(4)];
@@ -283,7 +292,7 @@ pub fn update(
             let shrunk = if structure & WEIGHT_DECAY != 0 { c.mul(param, scalars[1])? } else { param };
             adam(&c, structure, shrunk, grad, states, scalars)
         }
-        OptimizerKind::Adagrad => adagrad(&c, param, grad, states, scalars),
+        OptimizerKind::Adagrad => adagrad(&c, structure, param, grad, states, scalars),
     }
 }
 
@@ -292,6 +301,11 @@ type Formula<'c, 'a> = Calc<'c, 'a>;
 /// a + (b - a) · weight, as PyTorch's `lerp_` with a weight below one half.
 fn lerp(c: &Formula<'_, '_>, a: NodeId, b: NodeId, weight: NodeId) -> Result<NodeId> {
     c.add(a, c.mul(weight, c.sub(b, a)))
+}
+
+/// √x + eps, or √(x + eps) as Keras has it.
+fn rooted(c: &Formula<'_, '_>, structure: u32, x: NodeId, eps: NodeId) -> Result<NodeId> {
+    if structure & KERAS_EPS == 0 { c.add(c.sqrt(x), eps) } else { c.sqrt(c.add(x, eps)) }
 }
 
 fn sgd(
@@ -330,7 +344,7 @@ fn rms_prop(
     } else {
         square
     };
-    let scale = c.add(c.sqrt(spread), *eps)?;
+    let scale = rooted(c, structure, spread, *eps)?;
     if structure & MOMENTUM == 0 {
         let step = c.div(c.mul(grad, *lr), scale);
         return Ok(Updated { param: c.sub(param, step)?, states: new });
@@ -359,13 +373,16 @@ fn adam(
     } else {
         square
     };
-    let scale = c.add(c.mul(c.sqrt(largest), *unroot2), *eps);
+    let root = c.sqrt(largest)?;
+    let root = if structure & KERAS_EPS == 0 { c.mul(root, *unroot2)? } else { root };
+    let scale = c.add(root, *eps);
     let step = c.div(c.mul(mean, *step_size), scale);
     Ok(Updated { param: c.sub(param, step)?, states: new })
 }
 
 fn adagrad(
     c: &Formula<'_, '_>,
+    structure: u32,
     param: NodeId,
     grad: NodeId,
     states: &[NodeId],
@@ -373,7 +390,7 @@ fn adagrad(
 ) -> Result<Updated> {
     let [lr, _, eps] = scalars else { return Err(wrong_count()) };
     let sum = c.add(states[0], c.mul(grad, grad))?;
-    let step = c.div(c.mul(grad, *lr), c.add(c.sqrt(sum), *eps));
+    let step = c.div(c.mul(grad, *lr), rooted(c, structure, sum, *eps));
     Ok(Updated { param: c.sub(param, step)?, states: smallvec![sum] })
 }
 
@@ -396,7 +413,7 @@ mod tests {
             bad[0] = f64::NAN;
             assert!(kind.validate(&bad).is_err());
         }
-        let message = OptimizerKind::Adam.validate(&[1e-3, 1.0, 0.999, 1e-8, 0.0, 0.0, 0.0]).unwrap_err();
+        let message = OptimizerKind::Adam.validate(&[1e-3, 1.0, 0.999, 1e-8, 0.0, 0.0, 0.0, 0.0]).unwrap_err();
         assert_eq!(message.message(), "optim.Adam: beta1 is 1; expected at least 0 and below 1");
         assert!(OptimizerKind::Sgd.validate(&[0.1, 0.0, 0.0, 0.0, 1.0, 0.0]).is_err());
     }
@@ -413,9 +430,11 @@ mod tests {
 
     #[test]
     fn structure_names_what_exists() {
-        let centered = [0.01, 0.99, 1e-8, 0.1, 0.1, 1.0, 1.0];
+        let mut centered = [0.01, 0.99, 1e-8, 0.1, 0.1, 1.0, 1.0, 0.0];
         let structure = super::structure(OptimizerKind::RmsProp, &centered);
         assert_eq!(structure, WEIGHT_DECAY | MAXIMIZE | MOMENTUM | CENTERED);
+        centered[7] = 1.0;
+        assert_eq!(super::structure(OptimizerKind::RmsProp, &centered), structure | KERAS_EPS);
         assert_eq!(states(OptimizerKind::RmsProp, structure), ["square_avg", "grad_avg", "momentum_buffer"]);
         assert_eq!(states(OptimizerKind::Sgd, 0), [] as [&str; 0]);
     }
@@ -427,6 +446,10 @@ mod tests {
         }
         let first = scalars(OptimizerKind::Adam, &OptimizerKind::Adam.defaults(), 1);
         assert!((first[0] - 1e-2).abs() < 1e-12 && (first[5] - 1.0 / 0.001f64.sqrt()).abs() < 1e-9);
+        let mut keras = OptimizerKind::Adam.defaults();
+        keras[7] = 1.0;
+        let step_size = scalars(OptimizerKind::Adam, &keras, 1)[0];
+        assert!((step_size - 1e-3 * 0.001f64.sqrt() / 0.1).abs() < 1e-12);
         let dampened = [0.1, 0.9, 0.5, 0.0, 0.0, 0.0];
         assert_eq!(scalars(OptimizerKind::Sgd, &dampened, 1)[3], 1.0);
         assert_eq!(scalars(OptimizerKind::Sgd, &dampened, 2)[3], 0.5);

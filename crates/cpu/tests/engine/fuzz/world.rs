@@ -148,6 +148,7 @@ fn hypers(d: &mut Dice, kind: OptimizerKind) -> Vec<f64> {
     set("amsgrad", d.pick(&[0.0, 1.0]));
     set("centered", d.pick(&[0.0, 1.0]));
     set("lrDecay", d.pick(&[0.0, 0.1]));
+    set("epsMode", d.pick(&[0.0, 0.0, 1.0]));
     match d.below(4) {
         0 => set("momentum", 0.9),
         1 => {
