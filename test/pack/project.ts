@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, realpathSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -76,4 +76,31 @@ export function programUnder(heading: string, markdown: string): string {
   if (open < 0 || (next >= 0 && next < open)) throw new Error(`"${heading}" has no TypeScript block`)
   const close = lines.findIndex((line, at) => at > open && line.startsWith('```'))
   return `${lines.slice(open + 1, close).join('\n')}\n`
+}
+
+/**
+ * Tarballs of what the library depends on, packed from the clone's own packages: a registry cannot be asked here, and
+ * npm takes whatever fits the ranges.
+ */
+export async function dependencyTarballs(destination: string): Promise<string[]> {
+  mkdirSync(destination, { recursive: true })
+  const wanted = Object.keys(dependenciesOf(root))
+  const packed = new Map<string, string>()
+  for (let name = wanted.pop(); name !== undefined; name = wanted.pop()) {
+    if (packed.has(name)) continue
+    const folder = join(root, 'node_modules', name)
+    const answer = await npm(
+      ['pack', folder, '--json', '--ignore-scripts', '--pack-destination', destination],
+      root,
+    )
+    const [{ filename }] = JSON.parse(answer) as [{ filename: string }]
+    packed.set(name, join(destination, filename))
+    wanted.push(...Object.keys(dependenciesOf(folder)))
+  }
+  return [...packed.values()]
+}
+
+function dependenciesOf(folder: string): Readonly<Record<string, string>> {
+  const text = readFileSync(join(folder, 'package.json'), 'utf8')
+  return (JSON.parse(text) as { dependencies?: Record<string, string> }).dependencies ?? {}
 }
