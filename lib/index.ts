@@ -12,6 +12,7 @@ export * as losses from './losses.js'
 export * as metrics from './metrics/index.js'
 export * as nn from './index/nn.js'
 export * as optim from './optim/index.js'
+export * as plot from './plot/index.js'
 export * as regularizers from './index/regularizers.js'
 
 export * from './functional.js'
@@ -112,6 +113,7 @@ export {
   type Evaluation,
   type FitOptions,
   type History,
+  type HistoryPictureOptions,
   type Input,
   type Loader,
   type LoaderBatch,
@@ -127,6 +129,7 @@ export {
   type OptimizerName,
   type PredictOptions,
   type ProgressStream,
+  type RecordedHistory,
   type Samples,
   type SummaryOptions,
   type ValidationName,

@@ -1,3 +1,9 @@
+import type { InspectOptions } from 'node:util'
+import { curves } from '../plot/curves.js'
+import { endingOf, writeWhole } from '../plot/writing.js'
+import { requireOptions } from '../tensor/checks.js'
+import { table } from './sparkline.js'
+
 /** `accuracy` → `valAccuracy`: the name of a number measured on the validation data. */
 export type ValidationName<M extends string> = `val${Capitalize<M>}`
 
@@ -13,8 +19,103 @@ export interface Curves {
   readonly history: Readonly<Record<string, number[]>>
 }
 
+/** How `save` draws a history. */
+export interface HistoryPictureOptions {
+  /** Above the picture; nothing by default. */
+  readonly title?: string | undefined
+  /** `'linear'` (default), or `'log'` for positive numbers. */
+  readonly yScale?: 'linear' | 'log' | undefined
+}
+
+const endings = ['svg', 'png', 'csv', 'json'] as const
+
+/**
+ * What a training recorded; printed, it is a table with a small curve for each number.
+ *
+ * @example
+ * ```ts
+ * import { nn, zeros } from 'neuroxide'
+ * const model = new nn.Sequential(new nn.Linear(2, 1)).compile({ optimizer: 'sgd', loss: 'mse' })
+ * const history = await model.fit(zeros([8, 2]), zeros([8, 1]), { epochs: 3, verbose: 0 })
+ * console.log(String(history).split('\n')[0]) // History of 3 epochs
+ * ```
+ */
+export class RecordedHistory implements Curves {
+  declare readonly epoch: number[]
+  declare readonly loss: number[]
+  declare readonly valLoss: number[]
+  declare readonly history: Readonly<Record<string, number[]>>
+
+  /** @internal `all` has a list, maybe empty, for each name that could be recorded. */
+  constructor(
+    epoch: number[],
+    history: Readonly<Record<string, number[]>>,
+    all: Readonly<Record<string, number[]>>,
+  ) {
+    // A metric called `save` stays readable under `history`.
+    for (const [name, curve] of Object.entries({ loss: [], valLoss: [], ...all, epoch }))
+      if (!(name in RecordedHistory.prototype))
+        Object.defineProperty(this, name, { value: curve, enumerable: true, configurable: true })
+    Object.defineProperty(this, 'history', { value: history, enumerable: true, configurable: true })
+  }
+
+  /**
+   * Writes the curves as the file's name says: `.svg` and `.png` a picture with a panel for the loss and one for each
+   * metric, `.csv` a row per epoch, `.json` what `toJSON` gives. The file is replaced as a whole or not at all.
+   *
+   * @param path - where to
+   * @param options - of pictures: `title`, `yScale`
+   * @throws ValueError for another ending, for a file that cannot be written, and for a picture when the optional
+   * packages that draw it are missing (the message has the npm line)
+   */
+  async save(path: string, options: HistoryPictureOptions = {}): Promise<void> {
+    const ending = endingOf('history.save', path, endings)
+    requireOptions('history.save', options, ['title', 'yScale'])
+    if (ending === 'csv') return await writeWhole(path, this.#csv())
+    if (ending === 'json') return await writeWhole(path, `${JSON.stringify(this, null, 2)}\n`)
+    const picture = curves(this, options)
+    await writeWhole(path, ending === 'svg' ? await picture.svg() : await picture.png())
+  }
+
+  /** The epochs and all recorded curves as plain data; JSON writes numbers that are not finite as null. */
+  toJSON(): { epoch: number[]; history: Record<string, number[]> } {
+    return { epoch: this.epoch, history: { ...this.history } }
+  }
+
+  toString(): string {
+    return table(this.epoch, this.history, (text) => text)
+  }
+
+  /** What `console.log` prints; nothing but text unless the console has colours. */
+  [Symbol.for('nodejs.util.inspect.custom')](depth: number, options: InspectOptions & Styled): string {
+    if (depth < 0) return '[History]'
+    return table(this.epoch, this.history, (text) => options.stylize?.(text, 'special') ?? text)
+  }
+
+  #csv(): string {
+    const names = Object.keys(this.history)
+    const cell = (text: string): string => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
+    const rows = this.epoch.map((epoch, i) => [
+      String(epoch),
+      ...names.map((name) => {
+        const curve = this.history[name] ?? []
+        // A curve that began later belongs to the last epochs.
+        const value = curve[i - (this.epoch.length - curve.length)]
+        return value === undefined ? '' : String(value)
+      }),
+    ])
+    return `${[['epoch', ...names.map(cell)], ...rows].map((row) => row.join(',')).join('\n')}\n`
+  }
+}
+
+interface Styled {
+  readonly stylize?: (text: string, style: 'special') => string
+}
+
 /**
  * The curves that `fit` resolves with: one array per number, one element per epoch.
+ *
+ * `console.log(history)` prints them as a table, `history.save(path)` writes them as a picture or as data.
  *
  * @example
  * ```ts
@@ -24,7 +125,9 @@ export interface Curves {
  * console.log(history.loss.length, history.mae.length, history.valMae.length) // 3 3 3
  * ```
  */
-export type History<M extends string = string> = Curves & { readonly [K in M | ValidationName<M>]: number[] }
+export type History<M extends string = string> = RecordedHistory & {
+  readonly [K in M | ValidationName<M>]: number[]
+}
 
 /** The name of `name`'s curve on validation data. */
 export function validationName(name: string): string {
@@ -68,6 +171,6 @@ export class HistoryRecorder {
 
   finish<M extends string>(): History<M> {
     // The names were given at run time; the caller's type of metrics says the same names.
-    return { ...this.#curves, epoch: this.#epoch, history: this.#record } as unknown as History<M>
+    return new RecordedHistory(this.#epoch, this.#record, this.#curves) as unknown as History<M>
   }
 }

@@ -12,7 +12,7 @@ export type {
 export { Callback, type CallbackHooks, type CallbackParams, type Logs } from './callback.js'
 export type { EvaluateOptions } from './evaluation.js'
 export type { BatchCallback, EpochCallback, EpochLogs, FitOptions } from './fitting.js'
-export type { Curves, History, ValidationName } from './history.js'
+export type { Curves, History, HistoryPictureOptions, RecordedHistory, ValidationName } from './history.js'
 export { Model, type Evaluation, type MetricsOf, type WithMetrics } from './model.js'
 export type { PredictOptions } from './prediction.js'
 export type { ProgressStream, Verbosity } from './progress.js'

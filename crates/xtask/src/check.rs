@@ -27,7 +27,7 @@ const LAYERS: [&[&str]; 11] = [
     &["tensor", "random", "scope", "anomaly"],
     &["functional"],
     &["jit"],
-    &["nn", "losses", "optim", "data", "metrics", "io"],
+    &["nn", "losses", "optim", "data", "metrics", "io", "plot"],
     &["train"],
     &["index"],
     &["doctor"],

@@ -7,10 +7,11 @@ import * as functions from './functions.js'
 import * as layers from './layers.js'
 import * as losses from './losses.js'
 import * as methods from './methods.js'
+import * as plots from './plots.js'
 import { placeOf, type Row } from './row.js'
 import * as training from './training.js'
 
-const rows = [creation, functions, layers, losses, methods, training].flatMap((area) =>
+const rows = [creation, functions, layers, losses, methods, plots, training].flatMap((area) =>
   Object.values(area).flat(),
 )
 const names = callables()
