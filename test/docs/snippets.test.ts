@@ -1,24 +1,26 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { execute, root, tsx } from '../pack/project.js'
-import { annotated, printed, programsOf } from './snippets.js'
-import { checkTypes, emptyFolder, write } from './workshop.js'
+import { execute, root } from '../pack/project.js'
+import { annotated, printed, programsOf, type Program } from './snippets.js'
+import { checkTypes, emptyFolder, Runnable, write } from './workshop.js'
 
-/** The README and the pages of docs, without the generated reference. */
-function pages(): string[] {
-  const docs = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
-  return [
-    'README.md',
-    ...docs
-      .filter((path) => path.endsWith('.md') && !/^api[/\\]/.test(path))
-      .map((path) => join('docs', path)),
-  ]
+interface Page {
+  readonly page: string
+  readonly programs: readonly Program[]
 }
 
-const programs = pages()
-  .flatMap((page) => programsOf(page, readFileSync(join(root, page), 'utf8')))
-  .map((program) => ({ ...program, file: `${program.name.replace(/\W+/g, '-').toLowerCase()}.ts` }))
+/** The README and the pages of docs that have programs, without the generated reference. */
+function pages(): Page[] {
+  const docs = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.md') && !/^api[/\\]/.test(path))
+    .map((path) => join('docs', path))
+  return ['README.md', ...docs]
+    .map((page) => ({ page, programs: programsOf(page, readFileSync(join(root, page), 'utf8')) }))
+    .filter(({ programs }) => programs.length > 0)
+}
+
+const all = pages()
 
 let typed: string
 let runnable: string
@@ -26,16 +28,14 @@ let runnable: string
 beforeAll(() => {
   typed = emptyFolder('snippets')
   runnable = emptyFolder('snippets-run')
-  for (const { file, source } of programs) {
-    write(typed, file, `${source}\nexport {}\n`)
-    write(runnable, file, annotated(source).source)
-  }
+  for (const { name, source } of all.flatMap(({ programs }) => programs))
+    write(typed, `${name.replace(/\W+/g, '-').toLowerCase()}.ts`, `${source}\nexport {}\n`)
 })
 
 describe('the snippets of README and docs', () => {
   it('are found', () => {
-    expect(programs.some(({ name }) => name.startsWith('README.md:'))).toBe(true)
-    expect(programs.some(({ name }) => name.startsWith(join('docs', 'jit.md')))).toBe(true)
+    const found = all.map(({ page }) => page)
+    expect(found).toEqual(expect.arrayContaining(['README.md', join('docs', 'jit.md')]))
   })
 
   it('have right types', async () => {
@@ -43,14 +43,11 @@ describe('the snippets of README and docs', () => {
     expect(code, stdout).toBe(0)
   })
 
-  it.each(programs)('run and print what they say: $name', async ({ file, source }) => {
-    const { code, stdout, stderr } = await execute(
-      process.execPath,
-      ['--import', tsx, join(runnable, file)],
-      root,
-    )
+  it.each(all)('run and print what they say: $page', async ({ page, programs }) => {
+    const runs = new Runnable(join(runnable, page.replace(/\W+/g, '-')), programs)
+    const { code, stderr, outcomes } = await runs.run()
     expect(code, stderr).toBe(0)
-    expect(printed(stdout)).toEqual(annotated(source).expected)
+    expect(outcomes).toEqual(runs.expected())
   })
 })
 
