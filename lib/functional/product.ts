@@ -1,6 +1,8 @@
 import { asTensor } from '../tensor/create.js'
 import type { Tensor } from '../tensor.js'
-import type { TensorLike } from '../types.js'
+import type { DTypeOf, TensorLike } from '../types.js'
+import type { Known, ShapeOf } from '../types/fit.js'
+import type { Bmm, Dot, Matmul, Mm, Multiplies, Mv } from '../types/product.js'
 
 /**
  * Multiplies matrices, batched and broadcast over leading axes; vectors as in PyTorch.
@@ -15,8 +17,11 @@ import type { TensorLike } from '../types.js'
  * console.log(matmul(tensor([[1, 2], [3, 4]]), tensor([1, 1])).toArray()) // [ 3, 7 ]
  * ```
  */
-export function matmul(a: TensorLike, b: TensorLike): Tensor {
-  return asTensor(a, 'matmul').matmul(b)
+export function matmul<A extends TensorLike, B extends TensorLike>(
+  a: A,
+  b: B & Multiplies<Matmul<ShapeOf<A>, ShapeOf<B>>, 'matmul', ShapeOf<A>, B>,
+): Tensor<Known<Matmul<ShapeOf<A>, ShapeOf<B>>>, DTypeOf<A>> {
+  return asTensor(a, 'matmul').matmul(b) as Tensor<never, never>
 }
 
 /**
@@ -32,8 +37,11 @@ export function matmul(a: TensorLike, b: TensorLike): Tensor {
  * console.log(mm(tensor([[1, 2]]), tensor([[3], [4]])).toArray()) // [ [ 11 ] ]
  * ```
  */
-export function mm(a: TensorLike, b: TensorLike): Tensor {
-  return asTensor(a, 'mm').mm(b)
+export function mm<A extends TensorLike, B extends TensorLike>(
+  a: A,
+  b: B & Multiplies<Mm<ShapeOf<A>, ShapeOf<B>>, 'mm', ShapeOf<A>, B>,
+): Tensor<Known<Mm<ShapeOf<A>, ShapeOf<B>>>, DTypeOf<A>> {
+  return asTensor(a, 'mm').mm(b) as Tensor<never, never>
 }
 
 /**
@@ -49,8 +57,11 @@ export function mm(a: TensorLike, b: TensorLike): Tensor {
  * console.log(bmm(tensor([[[1, 2]]]), tensor([[[3], [4]]])).toArray()) // [ [ [ 11 ] ] ]
  * ```
  */
-export function bmm(a: TensorLike, b: TensorLike): Tensor {
-  return asTensor(a, 'bmm').bmm(b)
+export function bmm<A extends TensorLike, B extends TensorLike>(
+  a: A,
+  b: B & Multiplies<Bmm<ShapeOf<A>, ShapeOf<B>>, 'bmm', ShapeOf<A>, B>,
+): Tensor<Known<Bmm<ShapeOf<A>, ShapeOf<B>>>, DTypeOf<A>> {
+  return asTensor(a, 'bmm').bmm(b) as Tensor<never, never>
 }
 
 /**
@@ -66,8 +77,11 @@ export function bmm(a: TensorLike, b: TensorLike): Tensor {
  * console.log(mv(tensor([[1, 2]]), tensor([3, 4])).toArray()) // [ 11 ]
  * ```
  */
-export function mv(a: TensorLike, b: TensorLike): Tensor {
-  return asTensor(a, 'mv').mv(b)
+export function mv<A extends TensorLike, B extends TensorLike>(
+  a: A,
+  b: B & Multiplies<Mv<ShapeOf<A>, ShapeOf<B>>, 'mv', ShapeOf<A>, B>,
+): Tensor<Known<Mv<ShapeOf<A>, ShapeOf<B>>>, DTypeOf<A>> {
+  return asTensor(a, 'mv').mv(b) as Tensor<never, never>
 }
 
 /**
@@ -83,8 +97,11 @@ export function mv(a: TensorLike, b: TensorLike): Tensor {
  * console.log(dot(tensor([1, 2]), tensor([3, 4])).item()) // 11
  * ```
  */
-export function dot(a: TensorLike, b: TensorLike): Tensor {
-  return asTensor(a, 'dot').dot(b)
+export function dot<A extends TensorLike, B extends TensorLike>(
+  a: A,
+  b: B & Multiplies<Dot<ShapeOf<A>, ShapeOf<B>>, 'dot', ShapeOf<A>, B>,
+): Tensor<Known<Dot<ShapeOf<A>, ShapeOf<B>>>, DTypeOf<A>> {
+  return asTensor(a, 'dot').dot(b) as Tensor<never, never>
 }
 
 /**

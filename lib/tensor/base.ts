@@ -14,6 +14,7 @@ import {
 } from '../native.js'
 import type { Tensor } from '../tensor.js'
 import type { DType, Shape } from '../types.js'
+import type { sizes } from '../types/fit.js'
 
 /** Marks tensors for every copy of this library; its value is the handle in their environment. */
 export const brand: unique symbol = Symbol.for('neuroxide.tensor')
@@ -71,6 +72,8 @@ export abstract class TensorBase<S extends Shape = Shape, D extends DType = DTyp
   #shape: Shape = scalarShape
   #dtype = 0
   #flags = 0
+  /** @hidden Tells the compiler the shape as it was written; nothing stands here at run time. */
+  declare readonly [sizes]: S
 
   static {
     access = {

@@ -2,6 +2,8 @@ import { ValueError } from '../errors.js'
 import { Code } from '../ops.generated.js'
 import type { Tensor } from '../tensor.js'
 import type { Axes, DType, FloatOf, ReduceOptions, Shape, SumOf, TensorLike } from '../types.js'
+import type { Known, ShapeOf, sizes } from '../types/fit.js'
+import type { Bmm, Dot, Matmul, Mm, Multiplies, Mv } from '../types/product.js'
 import { type TensorBase, apply1, apply2, apply3, attributes, located } from './base.js'
 import { requireFlag, requireInteger, requireNumber, requireOptions } from './checks.js'
 import { asTensor, operand, shown } from './create.js'
@@ -187,27 +189,43 @@ export abstract class ReducingTensor<
   }
 
   /** The product of matrices, batched and broadcast over leading axes; vectors as in PyTorch. */
-  matmul(other: TensorLike): Tensor<Shape, D> {
-    return apply2(Code.matmul, this, asTensor(other, 'matmul')) as Tensor<Shape, D>
+  matmul<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other &
+      Multiplies<Matmul<This[typeof sizes], ShapeOf<Other>>, 'matmul', This[typeof sizes], Other>,
+  ): Tensor<Known<Matmul<This[typeof sizes], ShapeOf<Other>>>, This['dtype']> {
+    return apply2(Code.matmul, this, asTensor(other, 'matmul')) as Tensor<never, never>
   }
 
   /** The product of two matrices, `[m, k] × [k, n] → [m, n]`. */
-  mm(other: TensorLike): Tensor<[number, number], D> {
+  mm<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & Multiplies<Mm<This[typeof sizes], ShapeOf<Other>>, 'mm', This[typeof sizes], Other>,
+  ): Tensor<Known<Mm<This[typeof sizes], ShapeOf<Other>>>, This['dtype']> {
     return apply2(Code.mm, this, asTensor(other, 'mm')) as Tensor<never, never>
   }
 
   /** The products of two batches of matrices, `[b, m, k] × [b, k, n] → [b, m, n]`. */
-  bmm(other: TensorLike): Tensor<[number, number, number], D> {
+  bmm<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & Multiplies<Bmm<This[typeof sizes], ShapeOf<Other>>, 'bmm', This[typeof sizes], Other>,
+  ): Tensor<Known<Bmm<This[typeof sizes], ShapeOf<Other>>>, This['dtype']> {
     return apply2(Code.bmm, this, asTensor(other, 'bmm')) as Tensor<never, never>
   }
 
   /** The product of a matrix and a vector, `[m, k] × [k] → [m]`. */
-  mv(other: TensorLike): Tensor<[number], D> {
+  mv<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & Multiplies<Mv<This[typeof sizes], ShapeOf<Other>>, 'mv', This[typeof sizes], Other>,
+  ): Tensor<Known<Mv<This[typeof sizes], ShapeOf<Other>>>, This['dtype']> {
     return apply2(Code.mv, this, asTensor(other, 'mv')) as Tensor<never, never>
   }
 
   /** The inner product of two vectors of one length. */
-  dot(other: TensorLike): Tensor<[], D> {
+  dot<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & Multiplies<Dot<This[typeof sizes], ShapeOf<Other>>, 'dot', This[typeof sizes], Other>,
+  ): Tensor<Known<Dot<This[typeof sizes], ShapeOf<Other>>>, This['dtype']> {
     return apply2(Code.dot, this, asTensor(other, 'dot')) as Tensor<never, never>
   }
 
