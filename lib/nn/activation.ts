@@ -3,6 +3,7 @@ import * as F from '../functional.js'
 import { requireInteger, requireNumber, requireTensor } from '../tensor/checks.js'
 import { shown } from '../tensor/create.js'
 import type { Tensor } from '../tensor.js'
+import type { Keeps, KeepsShape, Kept, KeptFloat, flow } from '../types/layers.js'
 import { requireFloat } from './linear.js'
 import { Module } from './module.js'
 import type { JsonObject } from '../types/json.js'
@@ -17,7 +18,10 @@ import type { JsonObject } from '../types/json.js'
  * ```
  */
 export class ReLU extends Module {
-  override forward(x: Tensor): Tensor {
+  /** @hidden */
+  declare readonly [flow]: Keeps
+
+  override forward<X extends Tensor>(x: X): Kept<X> {
     requireTensor('nn.ReLU', 'input', x)
     return x.relu()
   }
@@ -33,6 +37,8 @@ export class ReLU extends Module {
  * ```
  */
 export class LeakyReLU extends Module {
+  /** @hidden */
+  declare readonly [flow]: KeepsShape
   readonly negativeSlope: number
 
   constructor(negativeSlope = 0.01) {
@@ -40,7 +46,7 @@ export class LeakyReLU extends Module {
     this.negativeSlope = requireNumber('nn.LeakyReLU', 'negativeSlope', negativeSlope)
   }
 
-  override forward(x: Tensor): Tensor {
+  override forward<X extends Tensor>(x: X): KeptFloat<X> {
     requireFloat(x, 'LeakyReLU')
     return F.leakyRelu(x, this.negativeSlope)
   }
@@ -65,6 +71,8 @@ export class LeakyReLU extends Module {
  * ```
  */
 export class ELU extends Module {
+  /** @hidden */
+  declare readonly [flow]: KeepsShape
   readonly alpha: number
 
   constructor(alpha = 1) {
@@ -72,7 +80,7 @@ export class ELU extends Module {
     this.alpha = requireNumber('nn.ELU', 'alpha', alpha)
   }
 
-  override forward(x: Tensor): Tensor {
+  override forward<X extends Tensor>(x: X): KeptFloat<X> {
     requireFloat(x, 'ELU')
     return F.elu(x, this.alpha)
   }
@@ -100,6 +108,8 @@ export type GeluApproximation = 'none' | 'tanh'
  * ```
  */
 export class GELU extends Module {
+  /** @hidden */
+  declare readonly [flow]: KeepsShape
   readonly approximate: GeluApproximation
 
   constructor(approximate: GeluApproximation = 'none') {
@@ -109,7 +119,7 @@ export class GELU extends Module {
     this.approximate = approximate
   }
 
-  override forward(x: Tensor): Tensor {
+  override forward<X extends Tensor>(x: X): KeptFloat<X> {
     requireFloat(x, 'GELU')
     return F.gelu(x, this.approximate)
   }
@@ -133,7 +143,10 @@ export class GELU extends Module {
  * ```
  */
 export class SiLU extends Module {
-  override forward(x: Tensor): Tensor {
+  /** @hidden */
+  declare readonly [flow]: KeepsShape
+
+  override forward<X extends Tensor>(x: X): KeptFloat<X> {
     requireFloat(x, 'SiLU')
     return F.silu(x)
   }
@@ -149,7 +162,10 @@ export class SiLU extends Module {
  * ```
  */
 export class Sigmoid extends Module {
-  override forward(x: Tensor): Tensor {
+  /** @hidden */
+  declare readonly [flow]: KeepsShape
+
+  override forward<X extends Tensor>(x: X): KeptFloat<X> {
     requireFloat(x, 'Sigmoid')
     return x.sigmoid()
   }
@@ -165,7 +181,10 @@ export class Sigmoid extends Module {
  * ```
  */
 export class Tanh extends Module {
-  override forward(x: Tensor): Tensor {
+  /** @hidden */
+  declare readonly [flow]: KeepsShape
+
+  override forward<X extends Tensor>(x: X): KeptFloat<X> {
     requireFloat(x, 'Tanh')
     return x.tanh()
   }
@@ -181,6 +200,8 @@ export class Tanh extends Module {
  * ```
  */
 export class Softmax extends Module {
+  /** @hidden */
+  declare readonly [flow]: KeepsShape
   readonly dim: number
 
   constructor(dim = -1) {
@@ -188,7 +209,7 @@ export class Softmax extends Module {
     this.dim = requireInteger('nn.Softmax', 'dim', dim)
   }
 
-  override forward(x: Tensor): Tensor {
+  override forward<X extends Tensor>(x: X): KeptFloat<X> {
     requireFloat(x, 'Softmax')
     return F.softmax(x, this.dim)
   }
@@ -212,6 +233,8 @@ export class Softmax extends Module {
  * ```
  */
 export class LogSoftmax extends Module {
+  /** @hidden */
+  declare readonly [flow]: KeepsShape
   readonly dim: number
 
   constructor(dim = -1) {
@@ -219,7 +242,7 @@ export class LogSoftmax extends Module {
     this.dim = requireInteger('nn.LogSoftmax', 'dim', dim)
   }
 
-  override forward(x: Tensor): Tensor {
+  override forward<X extends Tensor>(x: X): KeptFloat<X> {
     requireFloat(x, 'LogSoftmax')
     return F.logSoftmax(x, this.dim)
   }
@@ -243,6 +266,8 @@ export class LogSoftmax extends Module {
  * ```
  */
 export class Softplus extends Module {
+  /** @hidden */
+  declare readonly [flow]: KeepsShape
   readonly beta: number
   readonly threshold: number
 
@@ -252,7 +277,7 @@ export class Softplus extends Module {
     this.threshold = requireNumber('nn.Softplus', 'threshold', threshold)
   }
 
-  override forward(x: Tensor): Tensor {
+  override forward<X extends Tensor>(x: X): KeptFloat<X> {
     requireFloat(x, 'Softplus')
     return F.softplus(x, this.beta, this.threshold)
   }

@@ -2,6 +2,7 @@ import { ValueError } from '../errors.js'
 import * as F from '../functional.js'
 import { shown } from '../tensor/create.js'
 import type { Tensor } from '../tensor.js'
+import type { Keeps, Kept, flow } from '../types/layers.js'
 import { requireFloat } from './linear.js'
 import { Module } from './module.js'
 import type { JsonObject } from '../types/json.js'
@@ -20,6 +21,8 @@ import type { JsonObject } from '../types/json.js'
  * ```
  */
 export class Dropout extends Module {
+  /** @hidden */
+  declare readonly [flow]: Keeps
   readonly p: number
 
   constructor(p = 0.5) {
@@ -29,7 +32,7 @@ export class Dropout extends Module {
     this.p = p
   }
 
-  override forward(x: Tensor): Tensor {
+  override forward<X extends Tensor>(x: X): Kept<X> {
     requireFloat(x, 'Dropout')
     return F.dropout(x, this.p, this.training)
   }

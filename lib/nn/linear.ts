@@ -6,6 +6,7 @@ import { requireFlag, requireOptions, requireTensor } from '../tensor/checks.js'
 import { shown } from '../tensor/create.js'
 import { zeros } from '../tensor/factories.js'
 import type { FloatDType } from '../types.js'
+import type { Enters, Features, Leaves, flow } from '../types/layers.js'
 import type { JsonObject } from '../types/json.js'
 import { requireConstraint, type Constraint } from './constraints.js'
 import { kaimingUniform, uniform } from './init.js'
@@ -64,21 +65,25 @@ export function requireFloat(x: Tensor, layer: string): void {
  * console.log(layer.forward(zeros([32, 784])).shape, layer.weight.shape) // [ 32, 10 ] [ 10, 784 ]
  * ```
  */
-export class Linear extends Module {
-  readonly weight: Parameter<[number, number]>
-  readonly bias: Parameter<[number]> | null
-  readonly inFeatures: number
-  readonly outFeatures: number
+export class Linear<In extends number = number, Out extends number = number> extends Module {
+  /** @hidden */
+  declare readonly [flow]: Features<In, Out>
+  readonly weight: Parameter<[Out, In]>
+  readonly bias: Parameter<[Out]> | null
+  readonly inFeatures: In
+  readonly outFeatures: Out
 
-  constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
+  constructor(inFeatures: In, outFeatures: Out, options: LinearOptions = {}) {
     super()
     requireOptions('nn.Linear', options, known)
     const { bias = true, dtype = 'f32' } = options
     requireFlag('nn.Linear', 'bias', bias)
     if (dtype !== 'f32' && dtype !== 'f64')
       throw new DTypeError(`nn.Linear: ${shown(dtype)} as dtype; expected 'f32' or 'f64'.`)
-    this.inFeatures = requireSize(inFeatures, 'inFeatures', 'Linear')
-    this.outFeatures = requireSize(outFeatures, 'outFeatures', 'Linear')
+    requireSize(inFeatures, 'inFeatures', 'Linear')
+    requireSize(outFeatures, 'outFeatures', 'Linear')
+    this.inFeatures = inFeatures
+    this.outFeatures = outFeatures
     this.weight = new Parameter(zeros([outFeatures, inFeatures], { dtype }), { memoryOrder: [1, 0] })
     this.bias = bias ? new Parameter(zeros([outFeatures], { dtype })) : null
     this.weight.regularizer = requireRegularizer('nn.Linear', 'regularizer', options.regularizer)
@@ -99,7 +104,7 @@ export class Linear extends Module {
     if (this.bias !== null) uniform(this.bias, -bound, bound)
   }
 
-  override forward(x: Tensor): Tensor {
+  override forward<X extends Tensor>(x: X & Enters<X, In>): Leaves<X, In, Out> {
     requireFloat(x, 'Linear')
     return F.linear(x, this.weight, this.bias ?? undefined)
   }

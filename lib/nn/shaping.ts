@@ -1,5 +1,6 @@
 import { requireInteger, requireNumber, requireTensor } from '../tensor/checks.js'
 import type { Tensor } from '../tensor.js'
+import type { FlattenedRows, Flattens, Keeps, KeepsShape, Kept, KeptFloat, flow } from '../types/layers.js'
 import { Module } from './module.js'
 import type { JsonObject } from '../types/json.js'
 
@@ -12,17 +13,22 @@ import type { JsonObject } from '../types/json.js'
  * console.log(new nn.Flatten().forward(zeros([32, 28, 28])).shape) // [ 32, 784 ]
  * ```
  */
-export class Flatten extends Module {
+export class Flatten<
+  Axes extends readonly [startDim?: number, endDim?: number] = readonly [startDim?: number, endDim?: number],
+> extends Module {
+  /** @hidden */
+  declare readonly [flow]: Flattens<Axes>
   readonly startDim: number
   readonly endDim: number
 
-  constructor(startDim = 1, endDim = -1) {
+  constructor(...axes: Axes) {
     super()
+    const [startDim = 1, endDim = -1] = axes
     this.startDim = requireInteger('nn.Flatten', 'startDim', startDim)
     this.endDim = requireInteger('nn.Flatten', 'endDim', endDim)
   }
 
-  override forward(x: Tensor): Tensor {
+  override forward<X extends Tensor>(x: X): FlattenedRows<X, Axes> {
     requireTensor('nn.Flatten', 'input', x)
     return x.flatten(this.startDim, this.endDim)
   }
@@ -46,7 +52,10 @@ export class Flatten extends Module {
  * ```
  */
 export class Identity extends Module {
-  override forward(x: Tensor): Tensor {
+  /** @hidden */
+  declare readonly [flow]: Keeps
+
+  override forward<X extends Tensor>(x: X): Kept<X> {
     requireTensor('nn.Identity', 'input', x)
     return x
   }
@@ -65,6 +74,8 @@ export class Identity extends Module {
  * ```
  */
 export class Rescale extends Module {
+  /** @hidden */
+  declare readonly [flow]: KeepsShape
   readonly scale: number
   readonly offset: number
 
@@ -74,7 +85,7 @@ export class Rescale extends Module {
     this.offset = requireNumber('nn.Rescale', 'offset', offset)
   }
 
-  override forward(x: Tensor): Tensor {
+  override forward<X extends Tensor>(x: X): KeptFloat<X> {
     requireTensor('nn.Rescale', 'input', x)
     const float = x.dtype === 'f64' ? x : x.to('f32')
     const scaled = float.mul(this.scale)

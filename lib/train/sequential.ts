@@ -1,6 +1,8 @@
 import { ValueError } from '../errors.js'
 import { isModule, members, type TensorModule } from '../nn/module.js'
 import type { Tensor } from '../tensor.js'
+import type { Shape } from '../types.js'
+import type { EntersChain, Layers, LeavesChain, Neighbour, Through, flow } from '../types/layers.js'
 import { Model } from './model.js'
 import { requireInteger } from '../tensor/checks.js'
 import { shown } from '../tensor/create.js'
@@ -18,10 +20,15 @@ import { shown } from '../tensor/create.js'
  * console.log(model.forward(zeros([5, 4])).shape, model.length) // [ 5, 2 ] 3
  * ```
  */
-export class Sequential extends Model implements Iterable<TensorModule> {
+export class Sequential<L extends readonly TensorModule[] = readonly TensorModule[]>
+  extends Model
+  implements Iterable<TensorModule>
+{
+  /** @hidden */
+  declare readonly [flow]: Layers<L>
   readonly #layers: readonly TensorModule[]
 
-  constructor(...layers: readonly TensorModule[]) {
+  constructor(...layers: { readonly [I in keyof L]: L[I] & Neighbour<Through<L, Shape>, I> }) {
     super()
     const stranger = layers.findIndex((layer) => !isModule(layer))
     if (stranger >= 0)
@@ -49,8 +56,8 @@ export class Sequential extends Model implements Iterable<TensorModule> {
     return [...super[members](), ...this.#layers.map((layer, i): [string, unknown] => [String(i), layer])]
   }
 
-  override forward(x: Tensor): Tensor {
-    let value = x
+  override forward<X extends Tensor>(x: X & EntersChain<X, L>): LeavesChain<X, L> {
+    let value: Tensor = x
     for (const layer of this.#layers) value = layer.forward(value)
     return value
   }

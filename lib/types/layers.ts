@@ -22,9 +22,9 @@ export interface Features<In extends number, Out extends number> {
   readonly features: readonly [In, Out]
 }
 
-/** Layers that make one row of each sample. */
-export interface Flattens {
-  readonly flattens: true
+/** Layers that join axes: without arguments, all but the first. */
+export interface Flattens<Axes extends readonly unknown[]> {
+  readonly flattens: Axes
 }
 
 /** Layers one after the other. */
@@ -42,14 +42,18 @@ type Passed<Layer, S extends Shape> = Layer extends { readonly [flow]: infer Flo
           ? ` ${P}`
           : P
         : never
-      : Flow extends Flattens
-        ? Rows<S>
+      : Flow extends Flattens<infer Axes>
+        ? Rows<S, Axes>
         : Flow extends Layers<infer L>
           ? Through<L, S>
           : Shape
   : Shape
 
-type Rows<S extends Shape> = number extends S['length'] ? Shape : Known<Flattened<S, 1>>
+type Rows<S extends Shape, Axes extends readonly unknown[]> = number extends S['length']
+  ? Shape
+  : Axes extends readonly [] | readonly [1] | readonly [1, -1]
+    ? Known<Flattened<S, 1>>
+    : Shape
 
 /**
  * The shape that a chain of layers makes of one; or a text: the index of the layer that it does not fit, then what that
@@ -70,25 +74,22 @@ export type Through<
     : S
 
 /** The element type that a chain of layers gives: floats where one of them multiplies. */
-type Given<L extends readonly unknown[], D extends DType> = [D] extends [FloatDType]
-  ? FloatDType extends D
-    ? D
-    : Mixed<L, D>
-  : Mixed<L, D>
-
-type Mixed<L extends readonly unknown[], D extends DType> = L extends readonly [infer Layer, ...infer Rest]
-  ? Mixed<Rest, Turned<Layer, D>>
+type Given<L extends readonly unknown[], D extends DType> = L extends readonly [infer Layer, ...infer Rest]
+  ? Given<Rest, Turned<Layer, D>>
   : D
 
 type Turned<Layer, D extends DType> = Layer extends { readonly [flow]: infer Flow }
-  ? Flow extends Keeps | Flattens
+  ? Flow extends Keeps | Flattens<readonly unknown[]>
     ? D
     : Flow extends KeepsShape
-      ? FloatOf<D>
+      ? Floated<D>
       : Flow extends Layers<infer L>
         ? Given<L, D>
         : FloatDType
   : DType
+
+/** {@link FloatOf}, which leaves what is float already as it was written. */
+type Floated<D extends DType> = [D] extends [FloatDType] ? D : FloatOf<D>
 
 /** What a layer of a chain has to be beside a layer: nothing, unless it is the first that does not fit. */
 export type Neighbour<P, Index> = P extends `.${infer Path}`
@@ -109,15 +110,22 @@ export type Kept<X extends Tensor> = { known: Tensor<X[typeof sizes], X['dtype']
 
 /** What a layer gives that keeps the shape and makes floats. */
 export type KeptFloat<X extends Tensor> = {
-  known: Tensor<X[typeof sizes], FloatOf<X['dtype']>>
+  known: Tensor<X[typeof sizes], Floated<X['dtype']>>
   open: Tensor
 }[Rank<X>]
+
+/** What a rule says of a tensor's shape; everything fits while its rank is open. */
+type Judged<S extends Shape, P> = S extends unknown
+  ? number extends S['length']
+    ? 'fits'
+    : Outcome<P>
+  : never
 
 /** What a layer of `In` features has to be given. */
 export type Enters<X extends Tensor, In extends number> = {
   fits: unknown
   misfits: ShapeMismatch<`nn.Linear: ${ShapeText<X[typeof sizes]>}: ${LastAxis<X[typeof sizes], In, 1> & string}`>
-}[Outcome<LastAxis<X[typeof sizes], In, 1>>]
+}[Judged<X[typeof sizes], LastAxis<X[typeof sizes], In, 1>>]
 
 /** What a layer gives that makes `Out` features. */
 export type Leaves<X extends Tensor, In extends number, Out extends number> = {
@@ -126,8 +134,8 @@ export type Leaves<X extends Tensor, In extends number, Out extends number> = {
 }[Rank<X>]
 
 /** What {@link Flattens} gives. */
-export type FlattenedRows<X extends Tensor> = {
-  known: Tensor<Rows<X[typeof sizes]>, X['dtype']>
+export type FlattenedRows<X extends Tensor, Axes extends readonly unknown[]> = {
+  known: Tensor<Rows<X[typeof sizes], Axes>, X['dtype']>
   open: Tensor
 }[Rank<X>]
 
@@ -135,7 +143,7 @@ export type FlattenedRows<X extends Tensor> = {
 export type EntersChain<X extends Tensor, L extends readonly unknown[]> = {
   fits: unknown
   misfits: ShapeMismatch<`nn.Sequential: ${ShapeText<X[typeof sizes]>}: layer ${Path<Through<L, X[typeof sizes]>>}`>
-}[Outcome<Through<L, X[typeof sizes]>>]
+}[Judged<X[typeof sizes], Through<L, X[typeof sizes]>>]
 
 type Path<P> = P extends `.${infer Rest}` ? Rest : never
 

@@ -58,7 +58,7 @@ describe('Linear', () => {
       expect.objectContaining({ code: 'ERR_DTYPE', message: expect.stringContaining('nn.Rescale(1 / 255)') }),
     )
     expect(() => new nn.Linear(2, 1).forward(zeros([1, 2], { dtype: 'i32' }))).toThrow(/x\.to\('f32'\)/)
-    expect(() => new nn.Linear(2, 1).forward(zeros([1, 3]))).toThrow(
+    expect(() => new nn.Linear(2, 1).forward(zeros([1, 3]) as Tensor)).toThrow(
       expect.objectContaining({ code: 'ERR_SHAPE' }),
     )
   })

@@ -87,7 +87,7 @@ describe('registration', () => {
   })
 
   test('ModuleList and ModuleDict register under indices and keys and have no forward', () => {
-    const list = new nn.ModuleList([new nn.Linear(1, 1)]).append(new nn.Linear(1, 2))
+    const list = new nn.ModuleList<nn.Linear>([new nn.Linear(1, 1)]).append(new nn.Linear(1, 2))
     expect(list.namedParameters().map(([name]) => name)).toEqual(['0.weight', '0.bias', '1.weight', '1.bias'])
     expect([list.length, list.at(-1)?.outFeatures, [...list].length]).toEqual([2, 2, 2])
     const dict = new nn.ModuleDict<nn.Module>({ a: new nn.Linear(1, 1, { bias: false }) })
@@ -153,7 +153,7 @@ describe('forward', () => {
       }
     }
     expect(() => new Outer().forward(zeros([1, 2]))).toThrow(/encoder\.1: /)
-    expect(() => new nn.Linear(3, 1).forward(zeros([1, 2]))).toThrow(/^Linear: /)
+    expect(() => new nn.Linear(3, 1).forward(zeros([1, 2]) as Tensor)).toThrow(/^Linear: /)
   })
 
   test('the path is right where a module is used in two places', () => {

@@ -95,8 +95,9 @@ const pretended: nn.Parameter = zeros([2])
 
 // Containers.
 const list = new nn.ModuleList([new nn.Linear(2, 3), new nn.Linear(3, 4)])
-for (const layer of list) holds<Same<typeof layer, nn.Linear>>()
-holds<Same<ReturnType<typeof list.at>, nn.Linear | undefined>>()
+for (const layer of list) holds<Same<typeof layer, nn.Linear<2, 3> | nn.Linear<3, 4>>>()
+const linears: nn.ModuleList<nn.Linear> = list
+holds<Same<ReturnType<typeof linears.at>, nn.Linear | undefined>>()
 const dict = new nn.ModuleDict({ a: new nn.Linear(2, 3), b: new nn.ReLU() })
 const sequential = new nn.Sequential(...list, new nn.Dropout(0.1), new nn.Flatten())
 const layer: nn.TensorModule | undefined = sequential.at(0)
