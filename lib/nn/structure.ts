@@ -57,19 +57,20 @@ type Constructor = new (...settings: never[]) => Module
 
 /** A row of a class whose constructor takes `names` one after the other and then, where there are some, `options`. */
 function row(
+  name: string,
   Class: Constructor,
   names: readonly string[] = [],
   options: readonly string[] = [],
   shapes?: Row['shapes'],
 ): [string, Row] {
   const make = (config: JsonObject): Module => {
-    requireKeys(Class.name, config, [...names, ...options])
-    const settings: unknown[] = names.map((name) => setting(config, name))
+    requireKeys(name, config, [...names, ...options])
+    const settings: unknown[] = names.map((key) => setting(config, key))
     if (options.length > 0)
-      settings.push(Object.fromEntries(options.map((name) => [name, setting(config, name)])))
+      settings.push(Object.fromEntries(options.map((key) => [key, setting(config, key)])))
     return Reflect.construct(Class, settings) as Module
   }
-  return [Class.name, shapes === undefined ? { Class, make } : { Class, make, shapes }]
+  return [name, shapes === undefined ? { Class, make } : { Class, make, shapes }]
 }
 
 /** Refuses settings that a class does not have: a newer version may have written them, and they would matter. */
@@ -88,14 +89,14 @@ export function setting(config: JsonObject, name: string): JsonValue | undefined
 }
 
 const linear: [string, Row] = [
-  Linear.name,
+  'Linear',
   {
     Class: Linear,
     make(config) {
       const plain = ['bias', 'dtype']
       const penalties = ['regularizer', 'biasRegularizer']
       const sets = ['constraint', 'biasConstraint']
-      requireKeys(Linear.name, config, ['inFeatures', 'outFeatures', ...plain, ...penalties, ...sets])
+      requireKeys('Linear', config, ['inFeatures', 'outFeatures', ...plain, ...penalties, ...sets])
       const read = <T>(names: readonly string[], reader: (value: JsonValue) => T): Record<string, T> =>
         Object.fromEntries(
           names.flatMap((name) => {
@@ -120,25 +121,27 @@ const linear: [string, Row] = [
 
 /**
  * Every layer that a file may name. A class comes from here or not at all: nothing is imported, evaluated or looked up
- * by a name that a file says.
+ * by a name that a file says. The names stand here as texts, since those of classes change when a program is minified.
  */
 const table: ReadonlyMap<string, Row> = new Map([
-  row(Dropout, ['p']),
-  row(ELU, ['alpha']),
-  row(Flatten, ['startDim', 'endDim']),
-  row(GELU, ['approximate']),
-  row(Identity),
-  row(LeakyReLU, ['negativeSlope']),
+  row('Dropout', Dropout, ['p']),
+  row('ELU', ELU, ['alpha']),
+  row('Flatten', Flatten, ['startDim', 'endDim']),
+  row('GELU', GELU, ['approximate']),
+  row('Identity', Identity),
+  row('LeakyReLU', LeakyReLU, ['negativeSlope']),
   linear,
-  row(LogSoftmax, ['dim']),
-  row(ReLU),
-  row(Rescale, ['scale', 'offset']),
-  row(SiLU),
-  row(Sigmoid),
-  row(Softmax, ['dim']),
-  row(Softplus, ['beta', 'threshold']),
-  row(Tanh),
+  row('LogSoftmax', LogSoftmax, ['dim']),
+  row('ReLU', ReLU),
+  row('Rescale', Rescale, ['scale', 'offset']),
+  row('SiLU', SiLU),
+  row('Sigmoid', Sigmoid),
+  row('Softmax', Softmax, ['dim']),
+  row('Softplus', Softplus, ['beta', 'threshold']),
+  row('Tanh', Tanh),
 ])
+
+const names: ReadonlyMap<unknown, string> = new Map([...table].map(([name, { Class }]) => [Class, name]))
 
 /** The names of the layers that a file may name, in order. */
 export function layerNames(): readonly string[] {
@@ -154,7 +157,8 @@ export function rowOf(name: string): Row | undefined {
 export function structureOf(module: Module, chain: ChainRow): Structure {
   const seen = new Map<Module, string>()
   const visit = (layer: Module, path: string): Structure => {
-    const name = layer.constructor.name
+    const known = layer.constructor === chain.Class ? chain.name : names.get(layer.constructor)
+    const name = known ?? layer.constructor.name
     const same = seen.get(layer)
     if (same !== undefined) return { class: name, same }
     seen.set(layer, path)
@@ -162,7 +166,7 @@ export function structureOf(module: Module, chain: ChainRow): Structure {
       const layers = chain.layersOf(layer).map((inner, i) => visit(inner, join(path, i)))
       return { class: chain.name, layers }
     }
-    if (table.get(name)?.Class !== layer.constructor) return { class: name, own: true }
+    if (known === undefined) return { class: name, own: true }
     return { class: name, config: layer.config() }
   }
   return visit(module, '')
