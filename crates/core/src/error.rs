@@ -30,6 +30,10 @@ pub enum Error {
     GuardMiss(String),
     /// The device failed or has no memory left.
     Device(String),
+    /// A file that cannot be opened, read or written.
+    File(String),
+    /// A file whose content is not what it should be.
+    Format(String),
     /// A defect of this library.
     Internal(String),
 }
@@ -52,6 +56,8 @@ impl Error {
             Self::Anomaly(_) => "ERR_ANOMALY",
             Self::GuardMiss(_) => "ERR_GUARD_MISS",
             Self::Device(_) => "ERR_DEVICE",
+            Self::File(_) => "ERR_FILE",
+            Self::Format(_) => "ERR_FORMAT",
             Self::Internal(_) => "ERR_INTERNAL",
         }
     }
@@ -99,6 +105,8 @@ impl Error {
             Self::Anomaly(m) => (m, Self::Anomaly),
             Self::GuardMiss(m) => (m, Self::GuardMiss),
             Self::Device(m) => (m, Self::Device),
+            Self::File(m) => (m, Self::File),
+            Self::Format(m) => (m, Self::Format),
             Self::Internal(m) => (m, Self::Internal),
         }
     }

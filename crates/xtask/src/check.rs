@@ -7,17 +7,19 @@ use crate::r#gen::MARK;
 use crate::source::{dependencies, files_under, imports};
 
 /// The crates and what each may depend on of the others.
-const CRATES: [(&str, &[&str]); 6] = [
+const CRATES: [(&str, &[&str]); 7] = [
     ("core", &[]),
     ("cpu", &["core"]),
     ("cuda", &["core"]),
-    ("node", &["core", "cpu", "cuda"]),
+    ("files", &["core"]),
+    ("node", &["core", "cpu", "cuda", "files"]),
     ("bars", &["core", "cpu"]),
     ("xtask", &["core"]),
 ];
 
 /// Crates from outside that only one of ours may name: the beginning of their names, and ours.
-const RESERVED: [(&str, &str); 2] = [("napi", "node"), ("cudarc", "cuda")];
+const RESERVED: [(&str, &str); 4] =
+    [("napi", "node"), ("cudarc", "cuda"), ("safetensors", "files"), ("zip", "files")];
 
 /// The modules of the library, lowest first. A module may import from its own row and from those before.
 const LAYERS: [&[&str]; 11] = [

@@ -43,7 +43,7 @@ pub use handles::Handle;
 pub use jobs::{JobSpec, PhaseSpec};
 pub use optimizer::{OptimizerId, OptimizerSpec};
 pub use program::{ProgramId, RunArg};
-pub use reading::Reading;
+pub use reading::{Elements, Loaded, Loader, Reading, Readings};
 pub use replay::{Given, Replay};
 pub use runnable::Runnable;
 pub use tape::ProducerKind;

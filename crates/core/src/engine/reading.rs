@@ -1,13 +1,15 @@
-//! A tensor's elements for a thread that may wait for a running training.
+//! Tensors' elements for a thread that may wait for a running training, and tensors that such a thread makes.
 
 use std::sync::Arc;
 
 use super::execute::encode;
 use super::{Engine, Handle};
 use crate::backend::Backend;
-use crate::error::Result;
+use crate::dtype::DType;
+use crate::error::{Error, Result};
 use crate::graph::Type;
-use crate::storage::{Value, gates, host_room};
+use crate::shape::{View, checked_bytes, show};
+use crate::storage::{Gate, Meter, Pass, Storage, Value, gates, host_room};
 
 /// A tensor to read, held by what reads it, so releases do not matter. A copy made when it was asked
 /// for, unless a training writes the tensor: then it is the tensor after a whole step.
@@ -16,6 +18,31 @@ pub struct Reading {
     value: Value,
     backend: Arc<dyn Backend>,
 }
+
+/// Several tensors to read as they are at one moment: between two steps, where a training writes them.
+pub struct Readings {
+    readings: Vec<Reading>,
+    /// Those whose writers have to wait while they are copied, also where the training has ended by then.
+    marked: Vec<Arc<Storage>>,
+    gate: Arc<Gate>,
+}
+
+/// Element type, sizes and row-major elements of a tensor.
+pub struct Elements {
+    pub dtype: DType,
+    pub shape: Vec<usize>,
+    pub bytes: Vec<u8>,
+}
+
+/// What a thread of its own needs to make tensors.
+#[derive(Clone)]
+pub struct Loader {
+    backend: Arc<dyn Backend>,
+    meter: Arc<Meter>,
+}
+
+/// A tensor made elsewhere that nobody has a handle of yet.
+pub struct Loaded(Arc<Storage>);
 
 impl Engine {
     /// What a thread of its own needs to read a tensor.
@@ -37,12 +64,57 @@ impl Engine {
         }
         Ok(Reading { ty, value, backend: Arc::clone(&self.backend) })
     }
+
+    /// The same for several tensors, which are read at one moment.
+    pub fn readings(&mut self, handles: &[Handle]) -> Result<Readings> {
+        let readings: Vec<Reading> =
+            handles.iter().map(|&handle| self.reading(handle)).collect::<Result<_>>()?;
+        let gate = Arc::new(Gate::default());
+        let mut marked: Vec<Arc<Storage>> = Vec::new();
+        for storage in readings.iter().filter_map(Reading::storage) {
+            if storage.gate().is_some() && !marked.iter().any(|known| known.id == storage.id) {
+                storage.begin_reading(&gate);
+                marked.push(Arc::clone(storage));
+            }
+        }
+        Ok(Readings { readings, marked, gate })
+    }
+
+    /// What another thread makes tensors with.
+    pub fn loader(&self) -> Loader {
+        Loader { backend: Arc::clone(&self.backend), meter: Arc::clone(&self.meter) }
+    }
+
+    /// A handle of a tensor that was made elsewhere.
+    pub fn take_loaded(&mut self, Loaded(storage): Loaded) -> Result<Handle> {
+        if self.trace.is_some() {
+            return self.create_traced(storage);
+        }
+        let node = self.adopt_storage(storage, false);
+        let handle = self.handle(node);
+        self.settle();
+        Ok(handle)
+    }
 }
 
 impl Reading {
+    fn storage(&self) -> Option<&Arc<Storage>> {
+        match &self.value {
+            Value::Tensor { storage, .. } => Some(storage),
+            Value::Scalar(_) | Value::Later => None,
+        }
+    }
+
     /// The elements in row-major order, little-endian; waits for the step boundary of a training
     /// that uses the tensor.
     pub fn bytes(&self) -> Result<Vec<u8>> {
+        let gates = gates(None, self.storage(), []);
+        let _passes: Vec<_> = gates.iter().map(|gate| gate.visit()).collect();
+        self.copied()
+    }
+
+    /// The same within the gates.
+    fn copied(&self) -> Result<Vec<u8>> {
         let size = self.ty.dtype.size();
         let mut out = host_room(self.ty.numel() * size)?;
         match &self.value {
@@ -52,12 +124,10 @@ impl Reading {
                 }
             }
             Value::Tensor { storage, view } if !out.is_empty() => {
-                let gates = gates(None, [storage], []);
-                let _passes: Vec<_> = gates.iter().map(|gate| gate.visit()).collect();
                 if view.is_contiguous() {
                     self.backend.download(storage.buffer, view.offset * size, &mut out)?;
                 } else {
-                    let mut all = vec![0; storage.bytes];
+                    let mut all = host_room(storage.bytes)?;
                     self.backend.download(storage.buffer, 0, &mut all)?;
                     for (element, at) in out.chunks_exact_mut(size).zip(view.elements()) {
                         element.copy_from_slice(&all[at * size..][..size]);
@@ -67,5 +137,45 @@ impl Reading {
             Value::Tensor { .. } | Value::Later => {}
         }
         Ok(out)
+    }
+}
+
+impl Readings {
+    /// All elements; waits for the step boundary of the trainings that use the tensors.
+    pub fn elements(&self) -> Result<Vec<Elements>> {
+        let mut gates = gates(None, self.readings.iter().filter_map(Reading::storage), []);
+        gates.push(Arc::clone(&self.gate));
+        // The order in which everybody passes several.
+        gates.sort_by_key(|gate| Arc::as_ptr(gate) as usize);
+        let _passes: Vec<Pass<'_>> = gates.iter().map(|gate| gate.visit()).collect();
+        let each = self.readings.iter().map(|reading| {
+            let Type { dtype, shape, .. } = &reading.ty;
+            Ok(Elements { dtype: *dtype, shape: shape.to_vec(), bytes: reading.copied()? })
+        });
+        each.collect()
+    }
+}
+
+impl Drop for Readings {
+    fn drop(&mut self) {
+        for storage in &self.marked {
+            storage.end_reading(&self.gate);
+        }
+    }
+}
+
+impl Loader {
+    /// A tensor of row-major elements.
+    pub fn tensor(&self, dtype: DType, shape: &[usize], bytes: &[u8]) -> Result<Loaded> {
+        let expected = checked_bytes("load", dtype, shape)?;
+        if bytes.len() != expected {
+            let (given, shape) = (bytes.len(), show(shape));
+            return Err(Error::Shape(format!("load: {given} bytes; expected {expected} for shape {shape}")));
+        }
+        let storage = Storage::new(&self.backend, &self.meter, dtype, View::contiguous(shape))?;
+        if !bytes.is_empty() {
+            self.backend.upload(storage.buffer, 0, bytes)?;
+        }
+        Ok(Loaded(storage))
     }
 }
