@@ -254,6 +254,40 @@ export class DeviceError extends TensorError {
   override readonly code = 'ERR_DEVICE'
 }
 
+/**
+ * A file that cannot be opened, read or written; the message has the path and what the system said.
+ *
+ * @example
+ * ```ts
+ * import { FileError, io } from 'neuroxide'
+ * try {
+ *   await io.loadTensors('/there/is/none.safetensors')
+ * } catch (error) {
+ *   console.log(error instanceof FileError) // true
+ * }
+ * ```
+ */
+export class FileError extends TensorError {
+  override readonly code = 'ERR_FILE'
+}
+
+/**
+ * A file whose content is not what it should be: cut, damaged, of another format or of a newer version.
+ *
+ * @example
+ * ```ts
+ * import { FormatError, io } from 'neuroxide'
+ * try {
+ *   await io.loadTensors('package.json')
+ * } catch (error) {
+ *   console.log(error instanceof FormatError) // true
+ * }
+ * ```
+ */
+export class FormatError extends TensorError {
+  override readonly code = 'ERR_FORMAT'
+}
+
 /** A defect of this library; please report it. */
 export class InternalError extends TensorError {
   override readonly code = 'ERR_INTERNAL'
@@ -273,6 +307,8 @@ const classes: ReadonlyMap<string, ErrorClass> = new Map<ErrorCode, ErrorClass>(
   ['ERR_LOSS_INPUT', LossInputError],
   ['ERR_ANOMALY', AnomalyError],
   ['ERR_DEVICE', DeviceError],
+  ['ERR_FILE', FileError],
+  ['ERR_FORMAT', FormatError],
   ['ERR_INTERNAL', InternalError],
 ])
 

@@ -8,6 +8,7 @@ export * as constraints from './index/constraints.js'
 export * as data from './data/index.js'
 export * as datasets from './data/datasets.js'
 export * as F from './functional.js'
+export * as io from './io/index.js'
 export * as losses from './losses.js'
 export * as metrics from './metrics/index.js'
 export * as nn from './index/nn.js'
@@ -49,6 +50,8 @@ export {
   DTypeError,
   DeviceError,
   DisposedError,
+  FileError,
+  FormatError,
   GradError,
   IndexError,
   InternalError,

@@ -33,6 +33,9 @@ export const LIST_CAPACITY = 16_384
 /** Element types in the order of their codes. */
 export const dtypes: readonly DType[] = ['bool', 'u8', 'i32', 'f32', 'f64']
 
+/** Files of tensors that the addon reads and writes. */
+export type FileFormat = 'safetensors' | 'npy' | 'npz'
+
 /** The exports of the addon. They are a constant set: ops are numbers, not functions. */
 export interface Native {
   init(io: Float64Array): Float64Array
@@ -77,6 +80,17 @@ export interface Native {
   optimizerState(out: object, id: number, parameter: number, name: string): Handle
   optimizerFree(id: number): void
   optimizerInfo(kind: string): string
+  saveFile(
+    op: string,
+    format: FileFormat,
+    path: string,
+    names: readonly string[],
+    count: number,
+    metadata: readonly string[],
+    words: number,
+  ): Promise<void>
+  loadFile(op: string, format: FileFormat, path: string): Promise<string>
+  loadedTensor(out: object | null, id: number, index: number): Handle
   fitStart(spec: object, callback: (event: any) => void): number
   fitResume(run: number, stop: boolean): void
   fitAbort(run: number): void

@@ -76,6 +76,18 @@ export const errorCodes = {
     meaning: 'The device has no more memory, or there is no such device.',
     remedy: "A smaller batch; `'cpu'`.",
   },
+  ERR_FILE: {
+    class: 'FileError',
+    meaning:
+      'A file or folder cannot be opened, read or written: it does not exist, may not be written, the disk is full. Where a file was to be replaced, the old one is as it was.',
+    remedy: 'The message has the path and what the system said of it.',
+  },
+  ERR_FORMAT: {
+    class: 'FormatError',
+    meaning:
+      'The content of a file is not what it should be: cut off, damaged, of another format, written by a newer version, or made to do harm.',
+    remedy: 'The message says what was found. Take another copy of the file, or write it again.',
+  },
   ERR_STATE_DICT: {
     class: 'nn.StateDictError',
     meaning:

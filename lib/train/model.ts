@@ -15,7 +15,7 @@ import type { History } from './history.js'
 import { predictModel, type PredictOptions } from './prediction.js'
 import { holdsSamples, type Input, type Samples, tensors } from './source.js'
 import { summaryOf, type SummaryOptions } from './summary.js'
-import { Origin } from './origin.js'
+import { Origin } from '../errors/origin.js'
 
 /** Carries the names of the metrics in the type of a compiled model; it does not exist at run time. */
 export declare const metricNames: unique symbol

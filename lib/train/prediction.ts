@@ -4,7 +4,7 @@ import type { TracedProgram } from '../jit.js'
 import type { Module } from '../nn/module.js'
 import type { Tensor } from '../tensor.js'
 import { positive, requireSignal } from './options.js'
-import { Origin } from './origin.js'
+import { Origin } from '../errors/origin.js'
 import { predictionStep } from './steps.js'
 import { requireOptions } from '../tensor/checks.js'
 

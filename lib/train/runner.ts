@@ -3,7 +3,7 @@ import { listed } from '../data/dataset.js'
 import type { TracedProgram } from '../jit.js'
 import { native } from '../native.js'
 import { handleOf } from '../tensor/base.js'
-import { Origin } from './origin.js'
+import { Origin } from '../errors/origin.js'
 import type { InMemory } from './source.js'
 
 /** What the runner's thread tells: see the addon's `fitStart`. */

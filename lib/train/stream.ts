@@ -2,7 +2,7 @@ import { listed } from '../data/dataset.js'
 import type { TracedProgram } from '../jit.js'
 import type { Tensor } from '../tensor.js'
 import { batchOf, type Streamed } from './source.js'
-import type { Origin } from './origin.js'
+import type { Origin } from '../errors/origin.js'
 import type { StepCache } from './steps.js'
 
 /** Means over the samples of several batches. */

@@ -22,6 +22,8 @@ const names = [
   'gradients',
   'init',
   'intern',
+  'loadFile',
+  'loadedTensor',
   'memory',
   'meta',
   'number',
@@ -44,6 +46,7 @@ const names = [
   'rngState',
   'run',
   'runAsync',
+  'saveFile',
   'seed',
   'setGrad',
   'setMode',
@@ -63,7 +66,7 @@ const names = [
 test('the addon exports one constant set of functions, whatever ops exist', () => {
   const addon = loadAddon()
   expect(Object.keys(addon).toSorted()).toEqual(names)
-  expect(names).toHaveLength(55)
+  expect(names).toHaveLength(58)
   for (const name of names) expect(typeof addon[name]).toBe('function')
 })
 

@@ -8,7 +8,7 @@ use napi::sys;
 use crate::call::dispatch;
 use crate::failure::{Outcome, check};
 use crate::home::Home;
-use crate::{autograd, diagnostics, optimizers, programs, tensors, training, value};
+use crate::{autograd, diagnostics, files, optimizers, programs, tensors, training, value};
 
 /// One function of the addon.
 struct Export {
@@ -82,6 +82,10 @@ exports! {
     c"optimizerState"(4) => optimizers::state;
     c"optimizerFree"(1) => optimizers::free;
     c"optimizerInfo"(1) => optimizers::info;
+
+    c"saveFile"(7) => files::save;
+    c"loadFile"(3) => files::load;
+    c"loadedTensor"(3) => files::loaded;
 
     c"fitStart"(2) => training::start;
     c"fitResume"(2) => training::resume;

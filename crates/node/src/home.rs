@@ -14,6 +14,7 @@ use neuroxide_cpu::{CpuBackend, Options};
 use crate::background::Background;
 use crate::channel::Channel;
 use crate::failure::{Failure, Outcome, check};
+use crate::files::Shelf;
 use crate::io::{self, Io};
 use crate::panics;
 use crate::training::Runs;
@@ -38,6 +39,7 @@ pub struct State {
     pub owners: Owners,
     pub runs: Runs,
     pub background: Background,
+    pub shelf: Shelf,
     /// Load from which on a sweep is due.
     pub threshold: f64,
     /// Calls from JavaScript so far.
@@ -60,6 +62,7 @@ impl State {
             owners: Owners::default(),
             runs: Runs::default(),
             background: Background::default(),
+            shelf: Shelf::default(),
             threshold: FIRST_THRESHOLD,
             calls: 0,
             traces: 0,

@@ -12,6 +12,7 @@ mod channel;
 mod diagnostics;
 mod exports;
 mod failure;
+mod files;
 mod home;
 mod io;
 mod json;

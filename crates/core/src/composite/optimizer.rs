@@ -413,7 +413,8 @@ mod tests {
             bad[0] = f64::NAN;
             assert!(kind.validate(&bad).is_err());
         }
-        let message = OptimizerKind::Adam.validate(&[1e-3, 1.0, 0.999, 1e-8, 0.0, 0.0, 0.0, 0.0]).unwrap_err();
+        let message =
+            OptimizerKind::Adam.validate(&[1e-3, 1.0, 0.999, 1e-8, 0.0, 0.0, 0.0, 0.0]).unwrap_err();
         assert_eq!(message.message(), "optim.Adam: beta1 is 1; expected at least 0 and below 1");
         assert!(OptimizerKind::Sgd.validate(&[0.1, 0.0, 0.0, 0.0, 1.0, 0.0]).is_err());
     }
