@@ -10,6 +10,7 @@ const EXTRA_FRAMES = 40
 
 function isForeign(frame: string): boolean {
   if (ownPlaces.some((place) => frame.includes(place))) return false
+  if (/\bPromise\.(all|allSettled|any|race) \(index \d+\)/.test(frame)) return false
   return !frame.includes('node:') && !frame.includes('(<anonymous>)') && !frame.includes('(native)')
 }
 

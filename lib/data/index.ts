@@ -6,6 +6,17 @@ export {
   type SampleOf,
   type Tensors,
 } from './dataset.js'
-export { DataLoader, type LoaderOptions } from './loader.js'
+export { DataError, type DataPlace } from './data-error.js'
+export { DataLoader, type AsyncDataset, type LoaderOptions } from './loader.js'
 export { parseIdx, readIdx } from './idx.js'
 export { trainTestSplit, type Split, type SplitOptions } from './split.js'
+export {
+  Pipeline,
+  type BatchOptions,
+  type BufferOptions,
+  type MapOptions,
+  type PartOptions,
+  type PipelineOrigin,
+  type RowSource,
+} from './stream.js'
+export type { Batched, ElementTypes } from './collate.js'

@@ -99,6 +99,12 @@ export const errorCodes = {
     meaning: 'A state does not fit an optimizer. Nothing was loaded.',
     remedy: 'Make the optimizer with the same groups and parameters.',
   },
+  ERR_DATA: {
+    class: 'data.DataError',
+    meaning:
+      'Data cannot be used as it is: a file that is missing or damaged, a cell that is no number, a missing value, a row that a function of a pipeline threw at. `file`, `line`, `column` and `row` say where; `cause` is what was thrown.',
+    remedy: 'Correct the data, or say what is meant: `types`, `missing`, `missingValues`.',
+  },
   ERR_INTERNAL: {
     class: 'InternalError',
     meaning: 'A defect of this library; a panic of the native code arrives as one.',

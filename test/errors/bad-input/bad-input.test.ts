@@ -2,6 +2,7 @@ import { TensorError } from 'neuroxide'
 import { describe, expect, test } from 'vitest'
 import { callables } from './callables.js'
 import * as creation from './creation.js'
+import * as sets from './data.js'
 import { excepted, isDescription } from './free.js'
 import * as functions from './functions.js'
 import * as layers from './layers.js'
@@ -11,7 +12,7 @@ import * as plots from './plots.js'
 import { placeOf, type Row } from './row.js'
 import * as training from './training.js'
 
-const rows = [creation, functions, layers, losses, methods, plots, training].flatMap((area) =>
+const rows = [creation, functions, layers, losses, methods, plots, sets, training].flatMap((area) =>
   Object.values(area).flat(),
 )
 const names = callables()
