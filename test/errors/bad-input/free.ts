@@ -6,6 +6,7 @@ const reasons: readonly { readonly reason: string; readonly names: readonly stri
       'new AnomalyError',
       'new BusyError',
       'new DTypeError',
+      'new data.DataError',
       'new DeviceError',
       'new DisposedError',
       'new GradError',
