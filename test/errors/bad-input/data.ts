@@ -69,7 +69,7 @@ export const loaders: Rows = [
     'data.DataLoader#[Symbol.asyncIterator]',
     ValueError,
     /3 as sample 0; expected/,
-    async () => await first(new data.DataLoader({ length: 2, get: () => bad(3) })),
+    async () => await new data.DataLoader({ length: 2, get: () => bad(3) })[Symbol.asyncIterator]().next(),
   ),
   row(
     'new data.DataLoader',
