@@ -15,7 +15,7 @@ import { DataError, reasonOf } from './data-error.js'
 import { Pace } from './pace.js'
 import { drawnSeed, epochOrder } from './shuffle.js'
 import { Ahead, guarded, paced } from './stages.js'
-import { Origin } from '../train/origin.js'
+import { Origin } from '../errors/origin.js'
 import { requireFlag, requireInteger, requireOptions } from '../tensor/checks.js'
 import { shown } from '../tensor/create.js'
 

@@ -1,6 +1,6 @@
 import { DataError, reasonOf } from './data-error.js'
 import type { Pace } from './pace.js'
-import type { Origin } from '../train/origin.js'
+import type { Origin } from '../errors/origin.js'
 
 /** The rows of one epoch, as one stage of a pipeline gives them to the next. */
 export type Rows<T> = AsyncIterableIterator<T, void, undefined>

@@ -1,7 +1,7 @@
 import { ValueError } from '../errors.js'
 import { requireFlag, requireFunction, requireInteger, requireOptions } from '../tensor/checks.js'
 import { shown } from '../tensor/create.js'
-import { Origin } from '../train/origin.js'
+import { Origin } from '../errors/origin.js'
 import { type Batched, collate, type ElementTypes } from './collate.js'
 import { DataError } from './data-error.js'
 import { drawing, drawnAt } from './draw.js'
