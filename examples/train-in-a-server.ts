@@ -1,0 +1,151 @@
+// Training inside of a Node server. One process answers predictions over HTTP, while `fit` keeps all cores busy in it:
+// training runs on threads of its own, so the event loop stays free. The program measures how free.
+import { datasets, manualSeed, nn, plot } from 'neuroxide'
+import { once } from 'node:events'
+import { mkdirSync } from 'node:fs'
+import { type Server, createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { Worker } from 'node:worker_threads'
+
+manualSeed(1)
+const { train, test } = datasets.mnist()
+const network = () =>
+  new nn.Sequential(
+    new nn.Rescale(1 / 255),
+    new nn.Flatten(),
+    new nn.Linear(784, 128),
+    new nn.ReLU(),
+    new nn.Linear(128, 10),
+  )
+
+// The model that answers, and the one that learns: after each epoch the first takes over the weights of the second.
+const serving = network()
+const learning = network().compile({ optimizer: 'adam', loss: 'crossEntropy', metrics: ['accuracy'] })
+
+/** `GET /digit/17` says which digit the model sees in image 17 of the test set, and how sure it is. */
+function listen(): Server {
+  return createServer((request, response) => {
+    const index = Number(/^\/digit\/(\d+)$/.exec(request.url ?? '')?.[1])
+    if (!(index < 10_000)) return response.writeHead(404).end()
+    serving.predict(test.x.narrow(0, index, 1)).then(
+      (logits) => {
+        const probabilities = logits.softmax(1)
+        const digit = logits.argmax(1).item()
+        const confidence = probabilities.at(0, digit).item()
+        response
+          .setHeader('content-type', 'application/json')
+          .end(JSON.stringify({ index, digit, confidence }))
+      },
+      (error: unknown) => response.writeHead(500).end(String(error)),
+    )
+    return response
+  }).listen(0, '127.0.0.1')
+}
+
+// The client has a thread of its own, so that it does not share the event loop that it measures. It asks a hundred
+// times a second whether the last answer has come or not, and counts from the moment at which it meant to ask: a server
+// that is stuck cannot hide behind requests that are never sent.
+const client = `
+  const { parentPort, workerData } = require('node:worker_threads')
+  const { Agent, get } = require('node:http')
+  const agent = new Agent({ keepAlive: true })
+  const times = []
+  const started = performance.now()
+  const ask = (i) => new Promise((resolve, reject) => {
+    const meant = started + i * workerData.interval
+    setTimeout(() => get({ port: workerData.port, path: '/digit/' + (i % 10000), agent }, (response) => {
+      if (response.statusCode !== 200) reject(new Error('status ' + response.statusCode))
+      response.resume().once('end', () => resolve(times.push(performance.now() - meant)))
+    }).once('error', reject), Math.ceil(meant - performance.now()))
+  })
+  Promise.all(Array.from({ length: workerData.requests }, (_, i) => ask(i))).then(() => {
+    agent.destroy()
+    parentPort.postMessage(times)
+  })
+`
+
+interface Measured {
+  readonly requests: number[]
+  /** Delays of the event loop at these percentiles, in milliseconds. */
+  readonly loop: (percentile: number) => number
+}
+
+/** Asks for some seconds and watches the event loop meanwhile. */
+async function measured(port: number, requests: number): Promise<Measured> {
+  const delay = monitorEventLoopDelay({ resolution: 1 })
+  const worker = new Worker(client, {
+    eval: true,
+    workerData: { port, requests, interval: 10 },
+    execArgv: [],
+  })
+  await once(worker, 'online')
+  delay.enable()
+  const [times] = (await once(worker, 'message')) as [number[]]
+  delay.disable()
+  await worker.terminate()
+  const sorted = times.toSorted((a, b) => a - b)
+  return { requests: sorted, loop: (percentile) => delay.percentile(percentile) / 1e6 }
+}
+
+const percentile = (sorted: readonly number[], share: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.floor((share / 100) * sorted.length))] ?? Number.NaN
+
+const server = listen()
+await once(server, 'listening')
+const { port } = server.address() as AddressInfo
+
+await measured(port, 100) // the first requests wait for code that Node has not compiled yet
+const idle = await measured(port, 500)
+
+const stop = new AbortController()
+let epochs = 0
+const training = learning.fit(train, {
+  epochs: 1000,
+  batchSize: 32,
+  verbose: 0,
+  signal: stop.signal,
+  onEpochEnd: () => {
+    serving.loadStateDict(learning.stateDict())
+    epochs += 1
+  },
+})
+const busy = await measured(port, 1000)
+stop.abort(new Error('measured enough'))
+await training.catch((error: unknown) => {
+  if (error !== stop.signal.reason) throw error
+})
+server.close()
+
+const row = (name: string, ms: readonly number[]): string =>
+  name.padEnd(34) + ms.map((value) => value.toFixed(2).padStart(9)).join('')
+console.log(row('milliseconds', []) + ['p50', 'p99', 'p50', 'p99'].map((head) => head.padStart(9)).join(''))
+console.log(''.padEnd(34) + ['  requests', 'event loop'].map((head) => head.padStart(18)).join(''))
+for (const [name, { requests, loop }] of [
+  ['without training', idle],
+  [`while training (${epochs} epochs)`, busy],
+] as const)
+  console.log(row(name, [percentile(requests, 50), percentile(requests, 99), loop(50), loop(99)]))
+
+// A point for each percentile: half of the requests are answered faster than where the curve stands at 50.
+const shares = [1, ...Array.from({ length: 19 }, (_, i) => 5 * (i + 1)), 96, 97, 98, 99, 99.5]
+const curve = ({ requests }: Measured): number[] => shares.map((share) => percentile(requests, share))
+mkdirSync('out', { recursive: true })
+await plot
+  .curves(
+    { 'without training': curve(idle), 'while training': curve(busy) },
+    {
+      title: 'Answering while all cores train',
+      x: shares,
+      xTitle: 'share of requests answered, in percent',
+      yTitle: 'within milliseconds',
+      yScale: 'log',
+    },
+  )
+  .save('out/train-in-a-server.png')
+console.log('wrote out/train-in-a-server.png')
+
+const { accuracy } = await learning.evaluate(test)
+console.log(`accuracy of the model that is served ${accuracy.toFixed(4)}`)
+console.log(`p99 of requests while training ${percentile(busy.requests, 99).toFixed(2)} ms`)
+console.log(`p99 of the event loop while training ${busy.loop(99).toFixed(2)} ms`)
