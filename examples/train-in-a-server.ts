@@ -3,7 +3,7 @@
 import { datasets, manualSeed, nn, plot } from 'neuroxide'
 import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
-import { type Server, createServer } from 'node:http'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Worker } from 'node:worker_threads'
@@ -23,25 +23,20 @@ const network = () =>
 const serving = network()
 const learning = network().compile({ optimizer: 'adam', loss: 'crossEntropy', metrics: ['accuracy'] })
 
-/** `GET /digit/17` says which digit the model sees in image 17 of the test set, and how sure it is. */
-function listen(): Server {
-  return createServer((request, response) => {
-    const index = Number(/^\/digit\/(\d+)$/.exec(request.url ?? '')?.[1])
-    if (!(index < 10_000)) return response.writeHead(404).end()
-    serving.predict(test.x.narrow(0, index, 1)).then(
-      (logits) => {
-        const probabilities = logits.softmax(1)
-        const digit = logits.argmax(1).item()
-        const confidence = probabilities.at(0, digit).item()
-        response
-          .setHeader('content-type', 'application/json')
-          .end(JSON.stringify({ index, digit, confidence }))
-      },
-      (error: unknown) => response.writeHead(500).end(String(error)),
-    )
-    return response
-  }).listen(0, '127.0.0.1')
+/** Which digit the model sees in an image of the test set, and how sure it is. */
+async function answer(index: number): Promise<string> {
+  const logits = await serving.predict(test.x.narrow(0, index, 1))
+  const digit = logits.argmax(1).item()
+  const confidence = logits.softmax(1).at(0, digit).item()
+  return JSON.stringify({ index, digit, confidence })
 }
+
+// `GET /digit/17`
+const server = createServer(async (request, response) => {
+  const index = Number(/^\/digit\/(\d+)$/.exec(request.url ?? '')?.[1])
+  if (!(index < test.x.shape[0])) return response.writeHead(404).end()
+  return response.setHeader('content-type', 'application/json').end(await answer(index))
+}).listen(0, '127.0.0.1')
 
 // The client has a thread of its own, so that it does not share the event loop that it measures. It asks a hundred
 // times a second whether the last answer has come or not, and counts from the moment at which it meant to ask: a server
@@ -91,7 +86,6 @@ async function measured(port: number, requests: number): Promise<Measured> {
 const percentile = (sorted: readonly number[], share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor((share / 100) * sorted.length))] ?? Number.NaN
 
-const server = listen()
 await once(server, 'listening')
 const { port } = server.address() as AddressInfo
 
