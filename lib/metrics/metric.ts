@@ -1,9 +1,8 @@
 import { ValueError } from '../errors.js'
 import { concat } from '../functional.js'
 import { isTracing } from '../native.js'
-import { type Tensor, noGrad, ones } from '../tensor.js'
+import { type Tensor, noGrad } from '../tensor.js'
 import { isTensor, located } from '../tensor/base.js'
-import { requireTensor } from '../tensor/checks.js'
 import { asTensor, shown } from '../tensor/create.js'
 import type { TensorLike } from '../types.js'
 
@@ -126,27 +125,4 @@ Object.defineProperty(Metric.prototype, metricBrand, { value: true })
 /** Whether a value is a streaming metric, of this or another copy of the package. */
 export function isMetric(value: unknown): value is Metric {
   return typeof value === 'object' && value !== null && metricBrand in value
-}
-
-/**
- * A weight per sample, for each element of `shape`, flat and f64.
- *
- * @param op - the metric's name, for messages
- */
-export function spreadWeight(op: string, weight: Tensor | undefined, like: Tensor): Tensor {
-  const all = ones([like.numel], { dtype: 'f64' })
-  if (weight === undefined) return all
-  requireTensor(`metrics.${op}`, 'weight', weight)
-  const rows = like.shape[0] ?? 1
-  if (weight.numel !== rows && weight.shape.join() !== like.shape.join())
-    throw located(
-      ValueError,
-      `metrics.${op}: weights [${weight.shape.join(', ')}] for [${like.shape.join(', ')}]; expected one for each of ${rows} samples.`,
-    )
-  const shape = weight.numel === rows ? [rows, ...like.shape.slice(1).map(() => 1)] : [...like.shape]
-  return weight
-    .to('f64')
-    .reshape(shape)
-    .mul(all.reshape([...like.shape]))
-    .reshape([like.numel])
 }

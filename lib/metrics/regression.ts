@@ -1,34 +1,30 @@
+import { ValueError } from '../errors.js'
 import type { Tensor } from '../tensor.js'
-import { requireTensor } from '../tensor/checks.js'
+import { requireOptions } from '../tensor/checks.js'
+import { shown } from '../tensor/create.js'
+import type { NamingOptions } from './accuracies.js'
 import { alignedTarget } from './accuracy.js'
-import { Metric, spreadWeight } from './metric.js'
-
-/** Prediction and target of a regression, flat and f64, with a weight for each element. */
-function flat(
-  op: string,
-  prediction: Tensor,
-  target: Tensor,
-  weight: Tensor | undefined,
-): { readonly x: Tensor; readonly y: Tensor; readonly w: Tensor } {
-  requireTensor(`metrics.${op}`, 'prediction', prediction)
-  requireTensor(`metrics.${op}`, 'target', target)
-  const aligned = alignedTarget(op, prediction, target)
-  const shape = [prediction.numel]
-  return {
-    x: prediction.to('f64').reshape(shape),
-    y: aligned.to('f64').reshape(shape),
-    w: spreadWeight(op, weight, prediction),
-  }
-}
+import { Metric } from './metric.js'
+import { elements, requirePair, spreadWeight } from './operands.js'
 
 /** A metric that is the mean of a number for each element, or made of that mean. */
 abstract class MeanOfElements<N extends string> extends Metric<N> {
+  constructor(of: string, name: N, options: NamingOptions<N>) {
+    requireOptions(`metrics.${of}`, options, ['name'])
+    super(options.name ?? name)
+  }
+
   /** The number of each element, from differences. */
   protected abstract of(difference: Tensor): Tensor
 
   override statistics(prediction: Tensor, target: Tensor, weight?: Tensor): Tensor {
-    const { x, y, w } = flat(this.name, prediction, target, weight)
-    return this.sums([this.of(x.sub(y)).mul(w).sum(), w.sum()])
+    const { x, y, w } = elements(this.name, prediction, target, weight)
+    return this.sums([
+      this.of(x.to('f64').sub(y.to('f64')))
+        .mul(w)
+        .sum(),
+      w.sum(),
+    ])
   }
 
   override result(sums: readonly number[]): number {
@@ -48,9 +44,9 @@ abstract class MeanOfElements<N extends string> extends Metric<N> {
  * console.log(metric.compute()) // 2
  * ```
  */
-export class MeanSquaredError extends MeanOfElements<string> {
-  constructor(name = 'meanSquaredError') {
-    super(name)
+export class MeanSquaredError<const N extends string = 'meanSquaredError'> extends MeanOfElements<N> {
+  constructor(options: NamingOptions<N> = {}) {
+    super('MeanSquaredError', 'meanSquaredError' as N, options)
   }
 
   protected override of(difference: Tensor): Tensor {
@@ -69,9 +65,9 @@ export class MeanSquaredError extends MeanOfElements<string> {
  * console.log(metric.compute()) // 1
  * ```
  */
-export class MeanAbsoluteError extends MeanOfElements<string> {
-  constructor(name = 'meanAbsoluteError') {
-    super(name)
+export class MeanAbsoluteError<const N extends string = 'meanAbsoluteError'> extends MeanOfElements<N> {
+  constructor(options: NamingOptions<N> = {}) {
+    super('MeanAbsoluteError', 'meanAbsoluteError' as N, options)
   }
 
   protected override of(difference: Tensor): Tensor {
@@ -90,9 +86,9 @@ export class MeanAbsoluteError extends MeanOfElements<string> {
  * console.log(metric.compute()) // 3
  * ```
  */
-export class RootMeanSquaredError extends MeanOfElements<string> {
-  constructor(name = 'rmse') {
-    super(name)
+export class RootMeanSquaredError<const N extends string = 'rmse'> extends MeanOfElements<N> {
+  constructor(options: NamingOptions<N> = {}) {
+    super('RootMeanSquaredError', 'rmse' as N, options)
   }
 
   protected override of(difference: Tensor): Tensor {
@@ -101,5 +97,72 @@ export class RootMeanSquaredError extends MeanOfElements<string> {
 
   override result(sums: readonly number[]): number {
     return Math.sqrt(super.result(sums))
+  }
+}
+
+export interface R2Options<N extends string = string> extends NamingOptions<N> {
+  /** How the numbers of several outputs become one: `'uniform'` (default) or `'varianceWeighted'`. */
+  readonly average?: 'uniform' | 'varianceWeighted' | undefined
+}
+
+/**
+ * The share of the targets' variance that predictions explain: 1 where they are exact, 0 where they do no better than the
+ * mean, below 0 where they do worse.
+ *
+ * Predictions are `[n]` or `[n, outputs]`. Where a target is constant, 1 for exact predictions and else 0, as in
+ * scikit-learn.
+ *
+ * @throws ShapeError when prediction and target do not belong together
+ * @throws ValueError for an average that does not exist
+ * @example
+ * ```ts
+ * import { metrics } from 'neuroxide'
+ * const metric = new metrics.R2()
+ * metric.update([2.5, 0, 2, 8], [3, -0.5, 2, 7])
+ * console.log(metric.compute().toFixed(4)) // 0.9486
+ * ```
+ */
+export class R2<const N extends string = 'r2'> extends Metric<N> {
+  readonly #average: 'uniform' | 'varianceWeighted'
+
+  constructor(options: R2Options<N> = {}) {
+    requireOptions('metrics.R2', options, ['name', 'average'])
+    super(options.name ?? ('r2' as N))
+    const { average = 'uniform' } = options
+    if (average !== 'uniform' && average !== 'varianceWeighted')
+      throw new ValueError(
+        `metrics.R2: ${shown(average)} as average; expected 'uniform' or 'varianceWeighted'.`,
+      )
+    this.#average = average
+  }
+
+  override statistics(prediction: Tensor, target: Tensor, weight?: Tensor): Tensor {
+    requirePair(this.name, prediction, target)
+    const aligned = alignedTarget(this.name, prediction, target)
+    const rows = prediction.shape[0] ?? 1
+    const shape = [rows, prediction.numel / Math.max(rows, 1)]
+    const x = prediction.to('f64').reshape(shape)
+    const y = aligned.to('f64').reshape(shape)
+    const w = spreadWeight(this.name, weight, prediction.shape).reshape(shape)
+    const wy = y.mul(w)
+    const off = x.sub(y)
+    return this.sums([w, wy, wy.mul(y), off.mul(off).mul(w)].map((part) => part.sum(0)))
+  }
+
+  override result(sums: readonly number[]): number {
+    const all = this.totals(sums)
+    const outputs = all.length / 4
+    let [score, weights] = [0, 0]
+    for (let i = 0; i < outputs; i++) {
+      const [w = 0, wy = 0, wyy = 0, missed = 0] = [0, 1, 2, 3].map((part) => all[part * outputs + i])
+      const variance = Math.max(wyy - (wy * wy) / w, 0)
+      // What rounding leaves of a constant target is no variance.
+      const constant = variance <= 1e-14 * wyy
+      const own = constant ? Number(missed === 0) : 1 - missed / variance
+      const share = this.#average === 'uniform' ? 1 : variance
+      score += share * own
+      weights += share
+    }
+    return weights === 0 ? score : score / weights
   }
 }

@@ -1,0 +1,187 @@
+import type { Tensor } from '../tensor.js'
+import { requireInteger, requireNumber, requireOptions } from '../tensor/checks.js'
+import { Metric } from './metric.js'
+import { classified, elements, requireDim } from './operands.js'
+
+/** What every metric of this module takes. */
+export interface NamingOptions<N extends string = string> {
+  /** The name in logs and histories; the class's own by default. */
+  readonly name?: N | undefined
+}
+
+/** The share of what is right: sums are the weights of hits and of all. */
+abstract class Share<N extends string> extends Metric<N> {
+  /** Whether each element or sample is right, and the weight of each. */
+  protected abstract hits(
+    prediction: Tensor,
+    target: Tensor,
+    weight?: Tensor,
+  ): { readonly right: Tensor; readonly weight: Tensor }
+
+  override statistics(prediction: Tensor, target: Tensor, weight?: Tensor): Tensor {
+    const { right, weight: each } = this.hits(prediction, target, weight)
+    return this.sums([right.to('f64').mul(each).sum(), each.sum()])
+  }
+
+  override result(sums: readonly number[]): number {
+    const [right = 0, all = 0] = this.totals(sums)
+    return right / all
+  }
+}
+
+export interface BinaryMetricOptions<N extends string = string> extends NamingOptions<N> {
+  /** Predictions above it count as 1; `0.5` by default. Logits want `0`. */
+  readonly threshold?: number | undefined
+}
+
+/**
+ * The share of elements on the right side of a threshold, over all batches.
+ *
+ * @throws ShapeError when prediction and target do not belong together
+ * @example
+ * ```ts
+ * import { metrics } from 'neuroxide'
+ * const metric = new metrics.BinaryAccuracy()
+ * metric.update([0.9, 0.2], [1, 0])
+ * metric.update([0.6], [0])
+ * console.log(metric.compute().toFixed(2)) // 0.67
+ * ```
+ */
+export class BinaryAccuracy<const N extends string = 'binaryAccuracy'> extends Share<N> {
+  readonly #threshold: number
+
+  constructor(options: BinaryMetricOptions<N> = {}) {
+    requireOptions('metrics.BinaryAccuracy', options, ['name', 'threshold'])
+    super(options.name ?? ('binaryAccuracy' as N))
+    this.#threshold = requireNumber('metrics.BinaryAccuracy', 'threshold', options.threshold ?? 0.5)
+  }
+
+  protected override hits(prediction: Tensor, target: Tensor, weight?: Tensor) {
+    const { x, y, w } = elements(this.name, prediction, target, weight)
+    return { right: x.gt(this.#threshold).eq(y.gt(0.5)), weight: w }
+  }
+}
+
+export interface ClassMetricOptions<N extends string = string> extends NamingOptions<N> {
+  /** The axis of the classes; the last one by default. */
+  readonly dim?: number | undefined
+}
+
+/** Accuracies over classes: the best class is the target's, given as one-hot or by its index. */
+abstract class ClassShare<N extends string> extends Share<N> {
+  readonly #dim: number
+
+  constructor(of: string, name: N, options: ClassMetricOptions<N>) {
+    requireOptions(`metrics.${of}`, options, ['name', 'dim'])
+    super(options.name ?? name)
+    this.#dim = requireDim(of, options.dim)
+  }
+
+  protected override hits(prediction: Tensor, target: Tensor, weight?: Tensor) {
+    const { scores, labels, weight: each } = classified(this.name, prediction, target, weight, this.#dim)
+    return { right: scores.argmax(-1).eq(labels), weight: each }
+  }
+}
+
+/**
+ * The share of samples whose largest prediction is the class that a one-hot (or soft) target prefers, over all batches.
+ *
+ * @throws ShapeError when prediction and target do not belong together
+ * @example
+ * ```ts
+ * import { metrics } from 'neuroxide'
+ * const metric = new metrics.CategoricalAccuracy()
+ * metric.update([[1, 3], [2, 0]], [[0, 1], [0, 1]])
+ * console.log(metric.compute()) // 0.5
+ * ```
+ */
+export class CategoricalAccuracy<const N extends string = 'categoricalAccuracy'> extends ClassShare<N> {
+  constructor(options: ClassMetricOptions<N> = {}) {
+    super('CategoricalAccuracy', 'categoricalAccuracy' as N, options)
+  }
+}
+
+/**
+ * The share of samples whose largest prediction is the class that the target names by its index, over all batches.
+ *
+ * @throws ShapeError when prediction and target do not belong together
+ * @example
+ * ```ts
+ * import { metrics } from 'neuroxide'
+ * const metric = new metrics.SparseCategoricalAccuracy()
+ * metric.update([[1, 3], [2, 0]], [1, 1])
+ * console.log(metric.compute()) // 0.5
+ * ```
+ */
+export class SparseCategoricalAccuracy<
+  const N extends string = 'sparseCategoricalAccuracy',
+> extends ClassShare<N> {
+  constructor(options: ClassMetricOptions<N> = {}) {
+    super('SparseCategoricalAccuracy', 'sparseCategoricalAccuracy' as N, options)
+  }
+}
+
+export interface TopKOptions<N extends string = string> extends ClassMetricOptions<N> {
+  /** How many of the largest predictions count; `5` by default, at least 1. */
+  readonly k?: number | undefined
+}
+
+/** The target's class is among the k largest predictions: fewer than k are larger, so that ties count as hits. */
+abstract class TopK<N extends string> extends Share<N> {
+  readonly #dim: number
+  readonly #k: number
+
+  constructor(of: string, name: N, options: TopKOptions<N>) {
+    requireOptions(`metrics.${of}`, options, ['name', 'dim', 'k'])
+    super(options.name ?? name)
+    this.#dim = requireDim(of, options.dim)
+    this.#k = requireInteger(`metrics.${of}`, 'k', options.k ?? 5, 1)
+  }
+
+  protected override hits(prediction: Tensor, target: Tensor, weight?: Tensor) {
+    const { scores, labels, weight: each } = classified(this.name, prediction, target, weight, this.#dim)
+    const own = scores.gather(-1, labels.unsqueeze(-1))
+    const larger = scores.gt(own).to('i32').sum(-1)
+    return { right: larger.lt(this.#k), weight: each }
+  }
+}
+
+/**
+ * The share of samples whose class, in a one-hot target, is among the k largest predictions.
+ *
+ * @throws ValueError for a k below 1
+ * @throws ShapeError when prediction and target do not belong together
+ * @example
+ * ```ts
+ * import { metrics } from 'neuroxide'
+ * const metric = new metrics.TopKCategoricalAccuracy({ k: 2 })
+ * metric.update([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]], [[0, 1, 0], [0, 0, 1]])
+ * console.log(metric.compute()) // 0.5
+ * ```
+ */
+export class TopKCategoricalAccuracy<const N extends string = 'topKCategoricalAccuracy'> extends TopK<N> {
+  constructor(options: TopKOptions<N> = {}) {
+    super('TopKCategoricalAccuracy', 'topKCategoricalAccuracy' as N, options)
+  }
+}
+
+/**
+ * The share of samples whose class, named by its index, is among the k largest predictions.
+ *
+ * @throws ValueError for a k below 1
+ * @throws ShapeError when prediction and target do not belong together
+ * @example
+ * ```ts
+ * import { metrics } from 'neuroxide'
+ * const metric = new metrics.SparseTopKCategoricalAccuracy({ k: 2 })
+ * metric.update([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]], [1, 2])
+ * console.log(metric.compute()) // 0.5
+ * ```
+ */
+export class SparseTopKCategoricalAccuracy<
+  const N extends string = 'sparseTopKCategoricalAccuracy',
+> extends TopK<N> {
+  constructor(options: TopKOptions<N> = {}) {
+    super('SparseTopKCategoricalAccuracy', 'sparseTopKCategoricalAccuracy' as N, options)
+  }
+}
