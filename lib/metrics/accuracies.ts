@@ -9,17 +9,24 @@ export interface NamingOptions<N extends string = string> {
   readonly name?: N | undefined
 }
 
+/** Whether each element or sample is right, and the weight of each. */
+type Hits = (
+  prediction: Tensor,
+  target: Tensor,
+  weight: Tensor | undefined,
+) => { readonly right: Tensor; readonly weight: Tensor }
+
 /** The share of what is right: sums are the weights of hits and of all. */
 abstract class Share<N extends string> extends Metric<N> {
-  /** Whether each element or sample is right, and the weight of each. */
-  protected abstract hits(
-    prediction: Tensor,
-    target: Tensor,
-    weight?: Tensor,
-  ): { readonly right: Tensor; readonly weight: Tensor }
+  readonly #hits: Hits
+
+  constructor(name: N, hits: Hits) {
+    super(name)
+    this.#hits = hits
+  }
 
   override statistics(prediction: Tensor, target: Tensor, weight?: Tensor): Tensor {
-    const { right, weight: each } = this.hits(prediction, target, weight)
+    const { right, weight: each } = this.#hits(prediction, target, weight)
     return this.sums([right.to('f64').mul(each).sum(), each.sum()])
   }
 
@@ -48,17 +55,13 @@ export interface BinaryMetricOptions<N extends string = string> extends NamingOp
  * ```
  */
 export class BinaryAccuracy<const N extends string = 'binaryAccuracy'> extends Share<N> {
-  readonly #threshold: number
-
   constructor(options: BinaryMetricOptions<N> = {}) {
     requireOptions('metrics.BinaryAccuracy', options, ['name', 'threshold'])
-    super(options.name ?? ('binaryAccuracy' as N))
-    this.#threshold = requireNumber('metrics.BinaryAccuracy', 'threshold', options.threshold ?? 0.5)
-  }
-
-  protected override hits(prediction: Tensor, target: Tensor, weight?: Tensor) {
-    const { x, y, w } = elements(this.name, prediction, target, weight)
-    return { right: x.gt(this.#threshold).eq(y.gt(0.5)), weight: w }
+    const threshold = requireNumber('metrics.BinaryAccuracy', 'threshold', options.threshold ?? 0.5)
+    super(options.name ?? ('binaryAccuracy' as N), (prediction, target, weight) => {
+      const { x, y, w } = elements('BinaryAccuracy', prediction, target, weight)
+      return { right: x.gt(threshold).eq(y.gt(0.5)), weight: w }
+    })
   }
 }
 
@@ -67,18 +70,12 @@ export interface ClassMetricOptions<N extends string = string> extends NamingOpt
   readonly dim?: number | undefined
 }
 
-/** Accuracies over classes: the best class is the target's, given as one-hot or by its index. */
-abstract class ClassShare<N extends string> extends Share<N> {
-  readonly #dim: number
-
-  constructor(of: string, name: N, options: ClassMetricOptions<N>) {
-    requireOptions(`metrics.${of}`, options, ['name', 'dim'])
-    super(options.name ?? name)
-    this.#dim = requireDim(of, options.dim)
-  }
-
-  protected override hits(prediction: Tensor, target: Tensor, weight?: Tensor) {
-    const { scores, labels, weight: each } = classified(this.name, prediction, target, weight, this.#dim)
+/** The best class is the target's, given as one-hot or by its index. */
+function best(of: string, options: ClassMetricOptions): Hits {
+  requireOptions(`metrics.${of}`, options, ['name', 'dim'])
+  const dim = requireDim(of, options.dim)
+  return (prediction, target, weight) => {
+    const { scores, labels, weight: each } = classified(of, prediction, target, weight, dim)
     return { right: scores.argmax(-1).eq(labels), weight: each }
   }
 }
@@ -95,9 +92,9 @@ abstract class ClassShare<N extends string> extends Share<N> {
  * console.log(metric.compute()) // 0.5
  * ```
  */
-export class CategoricalAccuracy<const N extends string = 'categoricalAccuracy'> extends ClassShare<N> {
+export class CategoricalAccuracy<const N extends string = 'categoricalAccuracy'> extends Share<N> {
   constructor(options: ClassMetricOptions<N> = {}) {
-    super('CategoricalAccuracy', 'categoricalAccuracy' as N, options)
+    super(options.name ?? ('categoricalAccuracy' as N), best('CategoricalAccuracy', options))
   }
 }
 
@@ -115,9 +112,9 @@ export class CategoricalAccuracy<const N extends string = 'categoricalAccuracy'>
  */
 export class SparseCategoricalAccuracy<
   const N extends string = 'sparseCategoricalAccuracy',
-> extends ClassShare<N> {
+> extends Share<N> {
   constructor(options: ClassMetricOptions<N> = {}) {
-    super('SparseCategoricalAccuracy', 'sparseCategoricalAccuracy' as N, options)
+    super(options.name ?? ('sparseCategoricalAccuracy' as N), best('SparseCategoricalAccuracy', options))
   }
 }
 
@@ -127,22 +124,15 @@ export interface TopKOptions<N extends string = string> extends ClassMetricOptio
 }
 
 /** The target's class is among the k largest predictions: fewer than k are larger, so that ties count as hits. */
-abstract class TopK<N extends string> extends Share<N> {
-  readonly #dim: number
-  readonly #k: number
-
-  constructor(of: string, name: N, options: TopKOptions<N>) {
-    requireOptions(`metrics.${of}`, options, ['name', 'dim', 'k'])
-    super(options.name ?? name)
-    this.#dim = requireDim(of, options.dim)
-    this.#k = requireInteger(`metrics.${of}`, 'k', options.k ?? 5, 1)
-  }
-
-  protected override hits(prediction: Tensor, target: Tensor, weight?: Tensor) {
-    const { scores, labels, weight: each } = classified(this.name, prediction, target, weight, this.#dim)
+function among(of: string, options: TopKOptions): Hits {
+  requireOptions(`metrics.${of}`, options, ['name', 'dim', 'k'])
+  const dim = requireDim(of, options.dim)
+  const k = requireInteger(`metrics.${of}`, 'k', options.k ?? 5, 1)
+  return (prediction, target, weight) => {
+    const { scores, labels, weight: each } = classified(of, prediction, target, weight, dim)
     const own = scores.gather(-1, labels.unsqueeze(-1))
     const larger = scores.gt(own).to('i32').sum(-1)
-    return { right: larger.lt(this.#k), weight: each }
+    return { right: larger.lt(k), weight: each }
   }
 }
 
@@ -159,9 +149,9 @@ abstract class TopK<N extends string> extends Share<N> {
  * console.log(metric.compute()) // 0.5
  * ```
  */
-export class TopKCategoricalAccuracy<const N extends string = 'topKCategoricalAccuracy'> extends TopK<N> {
+export class TopKCategoricalAccuracy<const N extends string = 'topKCategoricalAccuracy'> extends Share<N> {
   constructor(options: TopKOptions<N> = {}) {
-    super('TopKCategoricalAccuracy', 'topKCategoricalAccuracy' as N, options)
+    super(options.name ?? ('topKCategoricalAccuracy' as N), among('TopKCategoricalAccuracy', options))
   }
 }
 
@@ -180,8 +170,11 @@ export class TopKCategoricalAccuracy<const N extends string = 'topKCategoricalAc
  */
 export class SparseTopKCategoricalAccuracy<
   const N extends string = 'sparseTopKCategoricalAccuracy',
-> extends TopK<N> {
+> extends Share<N> {
   constructor(options: TopKOptions<N> = {}) {
-    super('SparseTopKCategoricalAccuracy', 'sparseTopKCategoricalAccuracy' as N, options)
+    super(
+      options.name ?? ('sparseTopKCategoricalAccuracy' as N),
+      among('SparseTopKCategoricalAccuracy', options),
+    )
   }
 }

@@ -85,16 +85,16 @@ export class AUC<const N extends string = 'auc'> extends Metric<N> {
   ): { readonly x: Tensor; readonly y: Tensor; readonly w: Tensor } {
     requirePair('AUC', prediction, target)
     if (!isIndices(prediction, target)) {
-      const { x, y, w } = elements(this.name, prediction, target, weight)
+      const { x, y, w } = elements('AUC', prediction, target, weight)
       return { x: this.#logits ? x.sigmoid() : x, y: y.ne(0).to('f64'), w }
     }
-    const { scores, labels, weight: each } = classified(this.name, prediction, target, weight, this.#dim)
+    const { scores, labels, weight: each } = classified('AUC', prediction, target, weight, this.#dim)
     const classes = scores.shape[1] ?? 1
     const probabilities = this.#logits ? scores.softmax(-1) : scores
     return {
       x: probabilities.reshape([scores.numel]),
       y: labels.oneHot(classes).to('f64').reshape([scores.numel]),
-      w: spreadWeight(this.name, each, scores.shape),
+      w: spreadWeight('AUC', each, scores.shape),
     }
   }
 

@@ -29,13 +29,18 @@ interface Counts {
 
 const averages: ReadonlySet<unknown> = new Set(['binary', 'macro', 'micro', 'weighted'])
 
+/** The number of one class; 0 where it would be 0 / 0. */
+type Formula = (counts: Counts) => number
+
 /** Metrics made of true positives, false positives and false negatives, of one class or of each. */
 abstract class Counting<N extends string> extends Metric<N> {
   readonly #threshold: number
   readonly #average: Average | undefined
   readonly #dim: number
+  readonly #of: Formula
+  readonly #label: string
 
-  constructor(of: string, name: N, options: CountOptions<N>) {
+  constructor(of: string, name: N, options: CountOptions<N>, formula: Formula) {
     const op = `metrics.${of}`
     requireOptions(op, options, ['name', 'threshold', 'average', 'dim'])
     super(options.name ?? name)
@@ -46,19 +51,18 @@ abstract class Counting<N extends string> extends Metric<N> {
     this.#threshold = requireNumber(op, 'threshold', options.threshold ?? 0.5)
     this.#average = options.average
     this.#dim = requireDim(of, options.dim)
+    this.#of = formula
+    this.#label = of
   }
 
-  /** The number of one class; 0 where it would be 0 / 0. */
-  protected abstract of(counts: Counts): number
-
   override statistics(prediction: Tensor, target: Tensor, weight?: Tensor): Tensor {
-    requirePair(this.name, prediction, target)
+    requirePair(this.#label, prediction, target)
     const binary = this.#average === undefined ? !isIndices(prediction, target) : this.#average === 'binary'
     if (binary) {
-      const { x, y, w } = elements(this.name, prediction, target, weight)
+      const { x, y, w } = elements(this.#label, prediction, target, weight)
       return this.#counted(x.gt(this.#threshold).to('f64'), y.gt(0.5).to('f64'), w)
     }
-    const { scores, labels, weight: each } = classified(this.name, prediction, target, weight, this.#dim)
+    const { scores, labels, weight: each } = classified(this.#label, prediction, target, weight, this.#dim)
     const classes = scores.shape[1] ?? 1
     const said = scores.argmax(-1).oneHot(classes).to('f64')
     return this.#counted(said, labels.oneHot(classes).to('f64'), each.unsqueeze(-1))
@@ -78,15 +82,15 @@ abstract class Counting<N extends string> extends Metric<N> {
       falsePositives: all[count + i] ?? 0,
       falseNegatives: all[2 * count + i] ?? 0,
     }))
-    if (count === 1) return this.of(classes[0] as Counts)
-    if (this.#average === 'micro') return this.of(classes.reduce(added))
+    if (count === 1) return this.#of(classes[0] as Counts)
+    if (this.#average === 'micro') return this.#of(classes.reduce(added))
     // As scikit-learn has it: a class that neither occurs nor is predicted says nothing.
     const met = classes.filter((c) => c.truePositives + c.falsePositives + c.falseNegatives > 0)
     const share = (c: Counts): number =>
       this.#average === 'weighted' ? c.truePositives + c.falseNegatives : 1
     const total = met.reduce((sum, c) => sum + share(c), 0)
     return ratio(
-      met.reduce((sum, c) => sum + share(c) * this.of(c), 0),
+      met.reduce((sum, c) => sum + share(c) * this.#of(c), 0),
       total,
     )
   }
@@ -120,11 +124,9 @@ function ratio(a: number, b: number): number {
  */
 export class Precision<const N extends string = 'precision'> extends Counting<N> {
   constructor(options: CountOptions<N> = {}) {
-    super('Precision', 'precision' as N, options)
-  }
-
-  protected override of({ truePositives, falsePositives }: Counts): number {
-    return ratio(truePositives, truePositives + falsePositives)
+    super('Precision', 'precision' as N, options, ({ truePositives, falsePositives }: Counts) =>
+      ratio(truePositives, truePositives + falsePositives),
+    )
   }
 }
 
@@ -143,11 +145,9 @@ export class Precision<const N extends string = 'precision'> extends Counting<N>
  */
 export class Recall<const N extends string = 'recall'> extends Counting<N> {
   constructor(options: CountOptions<N> = {}) {
-    super('Recall', 'recall' as N, options)
-  }
-
-  protected override of({ truePositives, falseNegatives }: Counts): number {
-    return ratio(truePositives, truePositives + falseNegatives)
+    super('Recall', 'recall' as N, options, ({ truePositives, falseNegatives }: Counts) =>
+      ratio(truePositives, truePositives + falseNegatives),
+    )
   }
 }
 
@@ -166,10 +166,8 @@ export class Recall<const N extends string = 'recall'> extends Counting<N> {
  */
 export class F1<const N extends string = 'f1'> extends Counting<N> {
   constructor(options: CountOptions<N> = {}) {
-    super('F1', 'f1' as N, options)
-  }
-
-  protected override of({ truePositives, falsePositives, falseNegatives }: Counts): number {
-    return ratio(2 * truePositives, 2 * truePositives + falsePositives + falseNegatives)
+    super('F1', 'f1' as N, options, ({ truePositives, falsePositives, falseNegatives }: Counts) =>
+      ratio(2 * truePositives, 2 * truePositives + falsePositives + falseNegatives),
+    )
   }
 }

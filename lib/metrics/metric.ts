@@ -3,6 +3,7 @@ import { concat } from '../functional.js'
 import { isTracing } from '../native.js'
 import { type Tensor, noGrad } from '../tensor.js'
 import { isTensor, located } from '../tensor/base.js'
+import { requireTensor } from '../tensor/checks.js'
 import { asTensor, shown } from '../tensor/create.js'
 import type { TensorLike } from '../types.js'
 
@@ -64,6 +65,9 @@ export abstract class Metric<N extends string = string> {
    * @param parts - f64 scalars or vectors
    */
   protected sums(parts: readonly Tensor[]): Tensor {
+    const op = `metrics.${this.name}`
+    if (!Array.isArray(parts)) throw located(ValueError, `${op}: ${shown(parts)} as parts; expected a list.`)
+    for (const part of parts) requireTensor(op, 'part', part)
     const whole = concat(parts.map((part) => part.to('f64').reshape([part.numel])))
     const high = whole.to('f32')
     return concat([high, whole.sub(high.to('f64')).to('f32')])

@@ -42,7 +42,7 @@ export class Perplexity<const N extends string = 'perplexity'> extends Metric<N>
   }
 
   override statistics(prediction: Tensor, target: Tensor, weight?: Tensor): Tensor {
-    const { scores, labels, weight: each } = classified(this.name, prediction, target, weight, this.#dim)
+    const { scores, labels, weight: each } = classified('Perplexity', prediction, target, weight, this.#dim)
     const wide = scores.to('f64')
     const logs = this.#logits
       ? wide.logSoftmax(-1)

@@ -7,20 +7,36 @@ import { alignedTarget } from './accuracy.js'
 import { Metric } from './metric.js'
 import { elements, requirePair, spreadWeight } from './operands.js'
 
+function squared(difference: Tensor): Tensor {
+  return difference.mul(difference)
+}
+
 /** A metric that is the mean of a number for each element, or made of that mean. */
 abstract class MeanOfElements<N extends string> extends Metric<N> {
-  constructor(of: string, name: N, options: NamingOptions<N>) {
+  readonly #label: string
+  /** The number of each element, from differences. */
+  readonly #each: (difference: Tensor) => Tensor
+  /** What the mean becomes. */
+  readonly #finish: (mean: number) => number
+
+  constructor(
+    of: string,
+    name: N,
+    options: NamingOptions<N>,
+    each: (difference: Tensor) => Tensor,
+    finish: (mean: number) => number = (mean) => mean,
+  ) {
     requireOptions(`metrics.${of}`, options, ['name'])
     super(options.name ?? name)
+    this.#label = of
+    this.#each = each
+    this.#finish = finish
   }
 
-  /** The number of each element, from differences. */
-  protected abstract of(difference: Tensor): Tensor
-
   override statistics(prediction: Tensor, target: Tensor, weight?: Tensor): Tensor {
-    const { x, y, w } = elements(this.name, prediction, target, weight)
+    const { x, y, w } = elements(this.#label, prediction, target, weight)
     return this.sums([
-      this.of(x.to('f64').sub(y.to('f64')))
+      this.#each(x.to('f64').sub(y.to('f64')))
         .mul(w)
         .sum(),
       w.sum(),
@@ -29,7 +45,7 @@ abstract class MeanOfElements<N extends string> extends Metric<N> {
 
   override result(sums: readonly number[]): number {
     const [sum = 0, weights = 0] = this.totals(sums)
-    return sum / weights
+    return this.#finish(sum / weights)
   }
 }
 
@@ -46,11 +62,7 @@ abstract class MeanOfElements<N extends string> extends Metric<N> {
  */
 export class MeanSquaredError<const N extends string = 'meanSquaredError'> extends MeanOfElements<N> {
   constructor(options: NamingOptions<N> = {}) {
-    super('MeanSquaredError', 'meanSquaredError' as N, options)
-  }
-
-  protected override of(difference: Tensor): Tensor {
-    return difference.mul(difference)
+    super('MeanSquaredError', 'meanSquaredError' as N, options, squared)
   }
 }
 
@@ -67,11 +79,7 @@ export class MeanSquaredError<const N extends string = 'meanSquaredError'> exten
  */
 export class MeanAbsoluteError<const N extends string = 'meanAbsoluteError'> extends MeanOfElements<N> {
   constructor(options: NamingOptions<N> = {}) {
-    super('MeanAbsoluteError', 'meanAbsoluteError' as N, options)
-  }
-
-  protected override of(difference: Tensor): Tensor {
-    return difference.abs()
+    super('MeanAbsoluteError', 'meanAbsoluteError' as N, options, (difference) => difference.abs())
   }
 }
 
@@ -88,15 +96,7 @@ export class MeanAbsoluteError<const N extends string = 'meanAbsoluteError'> ext
  */
 export class RootMeanSquaredError<const N extends string = 'rmse'> extends MeanOfElements<N> {
   constructor(options: NamingOptions<N> = {}) {
-    super('RootMeanSquaredError', 'rmse' as N, options)
-  }
-
-  protected override of(difference: Tensor): Tensor {
-    return difference.mul(difference)
-  }
-
-  override result(sums: readonly number[]): number {
-    return Math.sqrt(super.result(sums))
+    super('RootMeanSquaredError', 'rmse' as N, options, squared, Math.sqrt)
   }
 }
 
@@ -137,13 +137,13 @@ export class R2<const N extends string = 'r2'> extends Metric<N> {
   }
 
   override statistics(prediction: Tensor, target: Tensor, weight?: Tensor): Tensor {
-    requirePair(this.name, prediction, target)
-    const aligned = alignedTarget(this.name, prediction, target)
+    requirePair('R2', prediction, target)
+    const aligned = alignedTarget('R2', prediction, target)
     const rows = prediction.shape[0] ?? 1
     const shape = [rows, prediction.numel / Math.max(rows, 1)]
     const x = prediction.to('f64').reshape(shape)
     const y = aligned.to('f64').reshape(shape)
-    const w = spreadWeight(this.name, weight, prediction.shape).reshape(shape)
+    const w = spreadWeight('R2', weight, prediction.shape).reshape(shape)
     const wy = y.mul(w)
     const off = x.sub(y)
     return this.sums([w, wy, wy.mul(y), off.mul(off).mul(w)].map((part) => part.sum(0)))

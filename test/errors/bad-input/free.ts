@@ -21,10 +21,25 @@ const reasons: readonly { readonly reason: string; readonly names: readonly stri
       'new optim.OptimizerStateError',
     ],
   },
-  { reason: 'predicates take anything', names: ['isTensor', 'nn.isModule', 'nn.isParameter'] },
+  {
+    reason: 'predicates take anything',
+    names: ['isTensor', 'metrics.isMetric', 'nn.isModule', 'nn.isParameter'],
+  },
   {
     reason: 'they take nothing and read what always is',
     names: ['memory', 'deviceInfo', 'rngState', 'isGradEnabled'],
+  },
+  {
+    reason: 'they take nothing and read or forget what was counted',
+    names: ['Metric#compute', 'Metric#reset', 'ConfusionMatrix#compute', 'ConfusionMatrix#reset'].map(
+      (name) => `metrics.${name}`,
+    ),
+  },
+  {
+    reason: 'they take sums that the same metric made',
+    names: ['Metric#totals', 'AUC', 'BinaryAccuracy', 'F1', 'MeanAbsoluteError', 'Perplexity', 'R2'].map(
+      (name) => (name.includes('#') ? `metrics.${name}` : `metrics.${name}#result`),
+    ),
   },
   {
     reason: 'layers without options',
