@@ -54,7 +54,7 @@ function stageMain() {
   const platforms = targets.map(({ tuple }) => [`${source.name}-${tuple}`, source.version])
   writeManifest(folder, { ...manifest, optionalDependencies: Object.fromEntries(platforms) })
   cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true })
-  for (const file of ['README.md', 'CHANGELOG.md', ...licenses])
+  for (const file of ['README.md', 'README.zh-CN.md', 'CHANGELOG.md', ...licenses])
     copyFileSync(join(root, file), join(folder, file))
   return folder
 }

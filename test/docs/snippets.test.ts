@@ -15,7 +15,7 @@ function pages(): Page[] {
   const docs = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.md') && !/^api[/\\]/.test(path))
     .map((path) => join('docs', path))
-  return ['README.md', ...docs]
+  return ['README.md', 'README.zh-CN.md', ...docs]
     .map((page) => ({ page, programs: programsOf(page, readFileSync(join(root, page), 'utf8')) }))
     .filter(({ programs }) => programs.length > 0)
 }

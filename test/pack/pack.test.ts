@@ -60,7 +60,14 @@ describe('the library tarball', () => {
   it('holds the built library and the papers, and no addon', async () => {
     const names = await files(packed.main)
     const papers = names.filter((name) => !name.startsWith('dist/'))
-    expect(papers).toEqual(['CHANGELOG.md', 'LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json'])
+    expect(papers).toEqual([
+      'CHANGELOG.md',
+      'LICENSE-APACHE',
+      'LICENSE-MIT',
+      'README.md',
+      'README.zh-CN.md',
+      'package.json',
+    ])
     expect(names).toContain('dist/index.js')
     expect(names).toContain('dist/index.d.ts')
     expect(names.filter((name) => name.startsWith('dist/') && !/\.(js|d\.ts)$/.test(name))).toEqual([])
