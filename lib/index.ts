@@ -134,6 +134,7 @@ export {
   type ProgressStream,
   type RecordedHistory,
   type Samples,
+  type SaveOptions,
   type SummaryOptions,
   type ValidationName,
   type Verbosity,

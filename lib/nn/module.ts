@@ -278,6 +278,11 @@ export abstract class Module implements Entered {
     return state
   }
 
+  /** @internal The tensors of {@link stateDict} themselves, in its order. */
+  stateTensors(): ReadonlyMap<string, Tensor> {
+    return this.#state()
+  }
+
   /**
    * Copies values into the parameters and buffers of this module; nothing is written unless everything fits. Entries are
    * tensors, or the nested arrays that JSON keeps of them.

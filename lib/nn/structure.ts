@@ -144,13 +144,8 @@ const table: ReadonlyMap<string, Row> = new Map([
 const names: ReadonlyMap<unknown, string> = new Map([...table].map(([name, { Class }]) => [Class, name]))
 
 /** The names of the layers that a file may name, in order. */
-export function layerNames(): readonly string[] {
+function layerNames(): readonly string[] {
   return [...table.keys()].toSorted()
-}
-
-/** @internal The row of a class. */
-export function rowOf(name: string): Row | undefined {
-  return table.get(name)
 }
 
 /** What a file has to say of a module so that {@link built} makes it again. */
@@ -170,17 +165,6 @@ export function structureOf(module: Module, chain: ChainRow): Structure {
     return { class: name, config: layer.config() }
   }
   return visit(module, '')
-}
-
-/** The classes of a structure that only the user's program knows, with the paths of their layers. */
-export function ownClasses(structure: Structure): [path: string, name: string][] {
-  const list: [string, string][] = []
-  const visit = (layer: Structure, path: string): void => {
-    if (layer.own === true) list.push([path, layer.class])
-    for (const [i, inner] of (layer.layers ?? []).entries()) visit(inner, join(path, i))
-  }
-  visit(structure, '')
-  return list
 }
 
 /**

@@ -16,6 +16,7 @@ export type { Curves, History, HistoryPictureOptions, RecordedHistory, Validatio
 export { Model, type Evaluation, type MetricsOf, type WithMetrics } from './model.js'
 export type { PredictOptions } from './prediction.js'
 export type { ProgressStream, Verbosity } from './progress.js'
+export type { SaveOptions } from './saving.js'
 export { Sequential } from './sequential.js'
 export type { Input, Loader, LoaderBatch, Samples } from './source.js'
 export type { SummaryOptions } from './summary.js'

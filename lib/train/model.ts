@@ -1,5 +1,6 @@
 import { ValueError } from '../errors.js'
-import { Module } from '../nn/module.js'
+import type { FilePath } from '../io/files.js'
+import { Module, type LoadOptions, type LoadReport } from '../nn/module.js'
 import { concat } from '../functional.js'
 import { type Tensor, noGrad } from '../tensor.js'
 import {
@@ -16,6 +17,7 @@ import { predictModel, type PredictOptions } from './prediction.js'
 import { holdsSamples, type Input, type Samples, tensors } from './source.js'
 import { summaryOf, type SummaryOptions } from './summary.js'
 import { Origin } from '../errors/origin.js'
+import { loadWeightsInto, noteCompiled, saveModel, saveWeightsOf, type SaveOptions } from './saving.js'
 
 /** Carries the names of the metrics in the type of a compiled model; it does not exist at run time. */
 export declare const metricNames: unique symbol
@@ -80,6 +82,7 @@ export abstract class Model extends Module {
     options: CompileOptions<M>,
   ): this & WithMetrics<MetricNameOf<M[number]>> {
     this.#compiled = resolve(options, () => this.parameters())
+    noteCompiled(this, options)
     return this as this & WithMetrics<MetricNameOf<M[number]>>
   }
 
@@ -186,6 +189,68 @@ export abstract class Model extends Module {
       const parts = await predictModel(this, tensors('predict', x), options)
       return noGrad(() => concat(parts, 0))
     })
+  }
+
+  /**
+   * Writes the model into one safetensors file, under the names that PyTorch gives its tensors.
+   *
+   * The weights are those between two steps, also while a `fit` runs. The file is replaced whole or not at all. A
+   * `Sequential` is described in it, so that {@link Sequential.load} makes it without any code; so is what `compile` was
+   * given, unless that holds functions or classes of your own.
+   *
+   * @param path - the file
+   * @param options - `optimizer`: whether everything is kept that training needs to go on (`false`); `metadata`: texts of
+   * your own
+   * @throws FileError where the file cannot be written; the old one is as it was
+   * @throws ValueError for `{ optimizer: true }` before `compile`
+   * @example
+   * ```ts
+   * import { nn } from 'neuroxide'
+   * const model = new nn.Sequential(new nn.Linear(2, 3), new nn.ReLU())
+   * await model.save('model.safetensors')
+   * console.log(String(await nn.Sequential.load('model.safetensors')) === String(model)) // true
+   * ```
+   */
+  save(path: FilePath, options: SaveOptions = {}): Promise<void> {
+    return saveModel(this, path, options, () => null)
+  }
+
+  /**
+   * Writes parameters and buffers alone: `stateDict()` as a safetensors file.
+   *
+   * @throws FileError where the file cannot be written; the old one is as it was
+   * @example
+   * ```ts
+   * import { io, nn } from 'neuroxide'
+   * await new nn.Sequential(new nn.Linear(2, 3)).saveWeights('weights.safetensors')
+   * console.log([...(await io.loadTensors('weights.safetensors')).tensors.keys()]) // [ '0.bias', '0.weight' ]
+   * ```
+   */
+  saveWeights(path: FilePath): Promise<void> {
+    return saveWeightsOf(this, path)
+  }
+
+  /**
+   * Reads parameters and buffers from a safetensors file: one that `save` or `saveWeights` wrote, or one of PyTorch's.
+   *
+   * Nothing is written unless everything fits. What training needs to go on is passed over.
+   *
+   * @param path - the file
+   * @param options - `strict`: whether missing and unexpected keys are errors (`true`); wrong shapes always are
+   * @returns the keys that were missing and unexpected
+   * @throws nn.StateDictError that lists every missing, unexpected and mis-shaped key
+   * @throws FileError, FormatError where the file cannot be read
+   * @example
+   * ```ts
+   * import { nn, ones } from 'neuroxide'
+   * const [a, b] = [new nn.Sequential(new nn.Linear(2, 1)), new nn.Sequential(new nn.Linear(2, 1))]
+   * await a.saveWeights('a.safetensors')
+   * await b.loadWeights('a.safetensors')
+   * console.log(a.forward(ones([1, 2])).item() === b.forward(ones([1, 2])).item()) // true
+   * ```
+   */
+  loadWeights(path: FilePath, options: LoadOptions = {}): Promise<LoadReport> {
+    return loadWeightsInto(this, path, options)
   }
 
   /**

@@ -1,9 +1,11 @@
 import { ValueError } from '../errors.js'
+import type { FilePath } from '../io/files.js'
 import { isModule, members, type TensorModule } from '../nn/module.js'
 import type { Tensor } from '../tensor.js'
 import type { Shape } from '../types.js'
 import type { EntersChain, Layers, LeavesChain, Neighbour, Through, flow } from '../types/layers.js'
 import { Model } from './model.js'
+import { loadModel, setChain } from './saving.js'
 import { requireInteger } from '../tensor/checks.js'
 import { shown } from '../tensor/create.js'
 
@@ -38,6 +40,33 @@ export class Sequential<L extends readonly TensorModule[] = readonly TensorModul
     this.#layers = layers
   }
 
+  /**
+   * Makes the model that a file describes, with its weights and, where `compile` was given names, ready to `evaluate`.
+   *
+   * Layers come from a closed table of this package's own: nothing in the file is ever run. The model is in training
+   * mode, as a new one; `predict` and `evaluate` do not mind, `forward` wants `eval()`.
+   *
+   * @param path - a file that {@link Model.save} wrote
+   * @returns the model, as it was saved
+   * @throws FileError where the file cannot be read
+   * @throws FormatError where it is damaged, describes no model, names a layer that does not exist here, or was written
+   * by a newer version
+   * @throws nn.StateDictError where its tensors are not those of its structure
+   * @example
+   * ```ts
+   * import { nn, ones } from 'neuroxide'
+   * const model = new nn.Sequential(new nn.Linear(2, 4), new nn.Tanh(), new nn.Linear(4, 1))
+   * await model.save('net.safetensors')
+   * const loaded = await nn.Sequential.load('net.safetensors')
+   * console.log(loaded.forward(ones([1, 2])).item() === model.forward(ones([1, 2])).item()) // true
+   * ```
+   */
+  static async load(path: FilePath): Promise<Sequential> {
+    const model = await loadModel(path)
+    // What a file says of something else has no structure, and only this class makes one.
+    return model as Sequential
+  }
+
   /** How many layers there are. */
   get length(): number {
     return this.#layers.length
@@ -62,3 +91,10 @@ export class Sequential<L extends readonly TensorModule[] = readonly TensorModul
     return value
   }
 }
+
+setChain({
+  name: 'Sequential',
+  Class: Sequential,
+  layersOf: (module) => [...(module as Sequential)],
+  make: (layers) => new Sequential(...(layers as readonly TensorModule[])),
+})

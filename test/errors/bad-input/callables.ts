@@ -18,6 +18,7 @@ export function callables(): string[] {
   for (const [value, path] of paths) {
     names.push(isClass(value) ? `new ${path}` : path)
     if (!isClass(value)) continue
+    names.push(...statics(value).map((method) => `${path}.${method}`))
     for (
       let owner = value.prototype as object | null;
       owner !== null && !walked.has(owner);
@@ -44,6 +45,11 @@ function collect(path: string, exports: object, found: Map<Callable, string>): v
 /** Functions of `F` are exported without it too. */
 function shorter(path: string): string {
   return path.startsWith('F.') ? path.slice(2) : path
+}
+
+/** Functions that a class itself has, such as `nn.Sequential.load`. */
+function statics(owner: object): string[] {
+  return methods(owner).filter((name) => name !== 'prototype')
 }
 
 function methods(owner: object): string[] {
