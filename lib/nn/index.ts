@@ -27,6 +27,7 @@ export {
   type StateDict,
   type TensorModule,
 } from './module.js'
+export { AlphaDropout, GaussianNoise } from './noise.js'
 export { Parameter, isParameter, type ParameterOptions } from './parameter.js'
 export { Flatten, Identity, Rescale } from './shaping.js'
 export {

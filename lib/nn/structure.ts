@@ -17,6 +17,7 @@ import { fromConfig as constraintFrom } from './constraints.js'
 import { Dropout } from './dropout.js'
 import { Linear } from './linear.js'
 import type { Module } from './module.js'
+import { AlphaDropout, GaussianNoise } from './noise.js'
 import { fromConfig as regularizerFrom } from './regularizers.js'
 import { Flatten, Identity, Rescale } from './shaping.js'
 
@@ -124,10 +125,12 @@ const linear: [string, Row] = [
  * by a name that a file says. The names stand here as texts, since those of classes change when a program is minified.
  */
 const table: ReadonlyMap<string, Row> = new Map([
+  row('AlphaDropout', AlphaDropout, ['p']),
   row('Dropout', Dropout, ['p']),
   row('ELU', ELU, ['alpha']),
   row('Flatten', Flatten, ['startDim', 'endDim']),
   row('GELU', GELU, ['approximate']),
+  row('GaussianNoise', GaussianNoise, ['stddev']),
   row('Identity', Identity),
   row('LeakyReLU', LeakyReLU, ['negativeSlope']),
   linear,

@@ -1,7 +1,9 @@
 import {
+  DTypeError,
   IndexError,
   ShapeError,
   ValueError,
+  alphaDropout,
   constraints,
   losses,
   metrics,
@@ -12,6 +14,8 @@ import {
 import { bad, row, some, type Rows } from './row.js'
 
 const parameter = (): nn.Parameter => new nn.Parameter(tensor([1, 2])) as nn.Parameter
+
+const kinds: Pick<typeof metrics, 'Precision'> = metrics
 
 /** A metric whose sums anybody may ask for. */
 const open = (): { sums(parts: unknown): unknown } => bad(new metrics.Precision())
@@ -43,21 +47,21 @@ const owners = [
 export const ofMetrics: Rows = [
   ...measured.map((name) =>
     row(`new metrics.${name}`, ValueError, /there is no option "treshold"; expected name/, () =>
-      Reflect.construct(metrics[name], [{ treshold: 1 }]),
+      Reflect.construct(kinds[name], [{ treshold: 1 }]),
     ),
   ),
   ...owners.flatMap((name) => [
     row(`metrics.${name}#statistics`, ValueError, /: undefined as prediction; expected a tensor/, () =>
-      new metrics[name]().statistics(bad(), some()),
+      new kinds[name]().statistics(bad(), some()),
     ),
     row(`metrics.${name}#statistics`, ValueError, /: 3 as target; expected a tensor/, () =>
-      new metrics[name]().statistics(some(), bad(3)),
+      new kinds[name]().statistics(some(), bad(3)),
     ),
     row(`metrics.${name}#statistics`, ShapeError, /for a prediction \[2.*\]; expected shapes that/, () =>
-      new metrics[name]().statistics(some(), some([5, 7, 2])),
+      new kinds[name]().statistics(some(), some([5, 7, 2])),
     ),
     row(`metrics.${name}#statistics`, ValueError, /weights \[5\] for \[2.*\]; expected one for each/, () =>
-      new metrics[name]().statistics(some(), some(), some([5])),
+      new kinds[name]().statistics(some(), some(), some([5])),
     ),
   ]),
   row('new metrics.Metric', ValueError, /: 3 as name; expected one/, () =>
@@ -180,4 +184,25 @@ export const ofPenalties: Rows = [
   ),
 ]
 
-export const ofNoise: Rows = []
+export const ofNoise: Rows = [
+  row('alphaDropout', ValueError, /^alphaDropout: 2 as p; expected a number from 0 to 1/, () =>
+    alphaDropout(some(), 2),
+  ),
+  row('alphaDropout', ValueError, /: undefined; expected a tensor/, () => alphaDropout(bad())),
+  row('new nn.AlphaDropout', ValueError, /: p is -1; expected a probability/, () => new nn.AlphaDropout(-1)),
+  row('nn.AlphaDropout#forward', ValueError, /: undefined as input; expected a tensor/, () =>
+    new nn.AlphaDropout().forward(bad()),
+  ),
+  row('nn.AlphaDropout#forward', DTypeError, /: the input is u8; expected f32 or f64/, () =>
+    new nn.AlphaDropout().forward(some([2], 'u8')),
+  ),
+  row('new nn.GaussianNoise', ValueError, /: undefined as stddev; expected a number/, () =>
+    Reflect.construct(nn.GaussianNoise, []),
+  ),
+  row('new nn.GaussianNoise', ValueError, /: -1 as stddev; expected a finite number of at least 0/, () =>
+    Reflect.construct(nn.GaussianNoise, [-1]),
+  ),
+  row('nn.GaussianNoise#forward', ValueError, /: 3 as input; expected a tensor/, () =>
+    new nn.GaussianNoise(1).forward(bad(3)),
+  ),
+]
