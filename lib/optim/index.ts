@@ -1,3 +1,4 @@
+export * as lrScheduler from './schedule/index.js'
 export { Adagrad, RMSprop, type AdagradHypers, type RMSpropHypers } from './adaptive.js'
 export { Adam, AdamW, type AdamHypers } from './adam.js'
 export type { EpsMode } from './hyper.js'

@@ -1,10 +1,11 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { runKeras } from './keras.js'
 import { runModules } from './modules.js'
 import { runOps } from './ops.js'
 import { runOptimizers } from './optimizers.js'
 import { Report } from './report.js'
+import { runSchedulers } from './schedulers.js'
 import { runTraining } from './trainings.js'
 
 /** Runs every golden case of a folder; what it finds there decides what runs. */
@@ -15,7 +16,7 @@ export async function runGolden(dir: string): Promise<Report> {
   if (within('ops', 'manifest.json')) runOps(join(dir, 'ops'), report)
   if (within('modules.json')) runModules(dir, report)
   if (within('optim.json')) runOptimizers(dir, report)
-  if (within('schedulers.json')) reportSchedulers(dir, report)
+  if (within('schedulers.json')) runSchedulers(dir, report)
   for (const name of readdirSync(dir).toSorted()) {
     const training = /^(train-.+)\.safetensors$/.exec(name)?.[1]
     if (training !== undefined) runTraining(dir, training, report)
@@ -26,10 +27,4 @@ export async function runGolden(dir: string): Promise<Report> {
     for (const name of readdirSync(join(dir, 'keras')).toSorted())
       if (name.endsWith('.json')) await runKeras(join(dir, 'keras'), name.slice(0, -'.json'.length), report)
   return report
-}
-
-/** There are no schedulers here. */
-function reportSchedulers(dir: string, report: Report): void {
-  const schedulers = JSON.parse(readFileSync(join(dir, 'schedulers.json'), 'utf8')) as object
-  for (const name of Object.keys(schedulers)) report.lacks(name)
 }
