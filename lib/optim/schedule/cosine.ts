@@ -1,5 +1,5 @@
 import { OptimizerStateError } from '../optimizer.js'
-import { Options } from './options.js'
+import { Options } from '../../options.js'
 import { LRScheduler, type Scheduled, type SchedulerState } from './scheduler.js'
 
 export interface CosineAnnealingLROptions {
@@ -29,7 +29,7 @@ export class CosineAnnealingLR extends LRScheduler {
 
   constructor(optimizer: Scheduled, options: CosineAnnealingLROptions) {
     super(optimizer)
-    const read = new Options('CosineAnnealingLR', options, ['tMax', 'etaMin'])
+    const read = new Options('optim.lrScheduler.CosineAnnealingLR', options, ['tMax', 'etaMin'])
     this.#tMax = read.integer('tMax', undefined, 1)
     this.#etaMin = read.number('etaMin', 0, 0)
     this.begin()
@@ -90,7 +90,7 @@ export class CosineAnnealingWarmRestarts extends LRScheduler {
 
   constructor(optimizer: Scheduled, options: CosineAnnealingWarmRestartsOptions) {
     super(optimizer)
-    const read = new Options('CosineAnnealingWarmRestarts', options, ['t0', 'tMult', 'etaMin'])
+    const read = new Options('optim.lrScheduler.CosineAnnealingWarmRestarts', options, ['t0', 'tMult', 'etaMin'])
     this.#first = read.integer('t0', undefined, 1)
     this.#growth = read.integer('tMult', 1, 1)
     this.#etaMin = read.number('etaMin', 0, 0)

@@ -1,5 +1,5 @@
 import { ValueError } from '../../errors.js'
-import { Options } from './options.js'
+import { Options } from '../../options.js'
 import {
   LRScheduler,
   type Scheduled,
@@ -113,7 +113,7 @@ export class OneCycleLR extends LRScheduler {
 
   constructor(optimizer: Scheduled, options: OneCycleLROptions) {
     requireOptimizer('OneCycleLR', optimizer)
-    const read = new Options('OneCycleLR', options, oneCycle)
+    const read = new Options('optim.lrScheduler.OneCycleLR', options, oneCycle)
     const total = totalSteps(read)
     const max = read.perGroup('maxLr', optimizer.paramGroups.length)
     const initial = max.map((lr) => lr / read.number('divFactor', 25, Number.MIN_VALUE))
@@ -237,7 +237,7 @@ export class CyclicLR extends LRScheduler {
 
   constructor(optimizer: Scheduled, options: CyclicLROptions) {
     requireOptimizer('CyclicLR', optimizer)
-    const read = new Options('CyclicLR', options, cyclic)
+    const read = new Options('optim.lrScheduler.CyclicLR', options, cyclic)
     const groups = optimizer.paramGroups.length
     const base = read.perGroup('baseLr', groups)
     const max = read.perGroup('maxLr', groups)

@@ -1,4 +1,4 @@
-import { Options } from './options.js'
+import { Options } from '../../options.js'
 import { LRScheduler, type Scheduled } from './scheduler.js'
 
 export interface StepLROptions {
@@ -27,7 +27,7 @@ export class StepLR extends LRScheduler {
 
   constructor(optimizer: Scheduled, options: StepLROptions) {
     super(optimizer)
-    const read = new Options('StepLR', options, ['stepSize', 'gamma'])
+    const read = new Options('optim.lrScheduler.StepLR', options, ['stepSize', 'gamma'])
     this.#stepSize = read.integer('stepSize', undefined, 1)
     this.#gamma = read.number('gamma', 0.1, 0)
     this.begin()
@@ -70,7 +70,7 @@ export class MultiStepLR extends LRScheduler {
 
   constructor(optimizer: Scheduled, options: MultiStepLROptions) {
     super(optimizer)
-    const read = new Options('MultiStepLR', options, ['milestones', 'gamma'])
+    const read = new Options('optim.lrScheduler.MultiStepLR', options, ['milestones', 'gamma'])
     const milestones = read.get('milestones')
     if (!Array.isArray(milestones) || !milestones.every((x) => Number.isSafeInteger(x) && x >= 0))
       read.fail('milestones', 'an array of integers of at least 0')
@@ -114,7 +114,7 @@ export class ExponentialLR extends LRScheduler {
 
   constructor(optimizer: Scheduled, options: ExponentialLROptions) {
     super(optimizer)
-    this.#gamma = new Options('ExponentialLR', options, ['gamma']).number('gamma', undefined, 0)
+    this.#gamma = new Options('optim.lrScheduler.ExponentialLR', options, ['gamma']).number('gamma', undefined, 0)
     this.begin()
   }
 
@@ -154,7 +154,7 @@ export class PolynomialLR extends LRScheduler {
 
   constructor(optimizer: Scheduled, options: PolynomialLROptions = {}) {
     super(optimizer)
-    const read = new Options('PolynomialLR', options, ['totalIters', 'power'])
+    const read = new Options('optim.lrScheduler.PolynomialLR', options, ['totalIters', 'power'])
     this.#totalIters = read.integer('totalIters', 5, 1)
     this.#power = read.number('power', 1, 0)
     this.begin()
@@ -199,7 +199,7 @@ export class LambdaLR extends LRScheduler {
 
   constructor(optimizer: Scheduled, options: LambdaLROptions) {
     super(optimizer)
-    this.#lambdas = new Options('LambdaLR', options, ['lrLambda']).functions(
+    this.#lambdas = new Options('optim.lrScheduler.LambdaLR', options, ['lrLambda']).functions(
       'lrLambda',
       optimizer.paramGroups.length,
     )
@@ -229,7 +229,7 @@ export class MultiplicativeLR extends LRScheduler {
 
   constructor(optimizer: Scheduled, options: LambdaLROptions) {
     super(optimizer)
-    this.#lambdas = new Options('MultiplicativeLR', options, ['lrLambda']).functions(
+    this.#lambdas = new Options('optim.lrScheduler.MultiplicativeLR', options, ['lrLambda']).functions(
       'lrLambda',
       optimizer.paramGroups.length,
     )

@@ -1,7 +1,7 @@
 import { ValueError } from '../../errors.js'
 import { shown } from '../../tensor/create.js'
 import { OptimizerStateError } from '../optimizer.js'
-import { Options } from './options.js'
+import { Options } from '../../options.js'
 import { LRScheduler, type Scheduled, type SchedulerState } from './scheduler.js'
 
 export interface PlateauOptions {
@@ -57,7 +57,7 @@ export class ReduceLROnPlateau extends LRScheduler {
 
   constructor(optimizer: Scheduled, options: PlateauOptions = {}) {
     super(optimizer)
-    const read = new Options('ReduceLROnPlateau', options, known)
+    const read = new Options('optim.lrScheduler.ReduceLROnPlateau', options, known)
     this.#rising = read.choice('mode', ['min', 'max'], 'min') === 'max'
     this.#factor = read.number('factor', 0.1, 0)
     if (this.#factor >= 1) read.fail('factor', 'a number below 1')

@@ -1,4 +1,4 @@
-import { Options } from './options.js'
+import { Options } from '../../options.js'
 import { LRScheduler, type Scheduled } from './scheduler.js'
 
 export interface ConstantLROptions {
@@ -31,7 +31,7 @@ export class ConstantLR extends LRScheduler {
 
   constructor(optimizer: Scheduled, options: ConstantLROptions = {}) {
     super(optimizer)
-    const read = new Options('ConstantLR', options, ['factor', 'totalIters'])
+    const read = new Options('optim.lrScheduler.ConstantLR', options, ['factor', 'totalIters'])
     this.#factor = read.number('factor', 1 / 3, 0, 1)
     this.#totalIters = read.integer('totalIters', 5, 0)
     this.begin()
@@ -84,7 +84,7 @@ export class LinearLR extends LRScheduler {
 
   constructor(optimizer: Scheduled, options: LinearLROptions = {}) {
     super(optimizer)
-    const read = new Options('LinearLR', options, ['startFactor', 'endFactor', 'totalIters'])
+    const read = new Options('optim.lrScheduler.LinearLR', options, ['startFactor', 'endFactor', 'totalIters'])
     this.#start = read.number('startFactor', 1 / 3, Number.MIN_VALUE, 1)
     this.#end = read.number('endFactor', 1, 0, 1)
     this.#totalIters = read.integer('totalIters', 5, 1)

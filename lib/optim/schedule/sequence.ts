@@ -2,7 +2,7 @@ import { ValueError } from '../../errors.js'
 import { shown } from '../../tensor/create.js'
 import { requireFunction } from '../../tensor/checks.js'
 import { OptimizerStateError } from '../optimizer.js'
-import { Options } from './options.js'
+import { Options } from '../../options.js'
 import { LinearLR } from './ramp.js'
 import {
   LRScheduler,
@@ -83,7 +83,7 @@ export class SequentialLR extends Composite {
 
   constructor(optimizer: Scheduled, options: SequentialLROptions) {
     requireOptimizer('SequentialLR', optimizer)
-    const read = new Options('SequentialLR', options, ['schedulers', 'milestones'])
+    const read = new Options('optim.lrScheduler.SequentialLR', options, ['schedulers', 'milestones'])
     const schedulers = read.get('schedulers')
     requireSchedulers('SequentialLR', optimizer, schedulers)
     const list = schedulers as readonly LRScheduler[]
@@ -212,7 +212,7 @@ export interface WarmupOptions {
  */
 export function warmup(optimizer: Scheduled, options: WarmupOptions): LRScheduler {
   requireOptimizer('warmup', optimizer)
-  const read = new Options('warmup', options, ['steps', 'startFactor', 'then'])
+  const read = new Options('optim.lrScheduler.warmup', options, ['steps', 'startFactor', 'then'])
   const steps = read.integer('steps', undefined, 1)
   const startFactor = read.number('startFactor', 1 / steps, Number.MIN_VALUE, 1)
   const { then } = options

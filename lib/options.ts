@@ -1,22 +1,24 @@
-import { ValueError } from '../../errors.js'
-import { shown } from '../../tensor/create.js'
-import { requireOptions } from '../../tensor/checks.js'
+import { ValueError } from './errors.js'
+import { shown } from './tensor/create.js'
+import { requireOptions } from './tensor/checks.js'
 
-/** Reads the options of a scheduler: each is checked once, with its name, and what nothing reads is refused. */
+/** Reads an options object: each option is checked once, under its name, and what nothing reads is refused. */
 export class Options {
   readonly #op: string
   readonly #given: Readonly<Record<string, unknown>>
 
   constructor(op: string, given: unknown, known: readonly string[]) {
-    this.#op = `optim.lrScheduler.${op}`
+    this.#op = op
     requireOptions(this.#op, given, known)
     this.#given = (given ?? {}) as Readonly<Record<string, unknown>>
   }
 
+  /** Refuses an option, with what was expected of it. */
   fail(name: string, expected: string): never {
     throw new ValueError(`${this.#op}: ${shown(this.#given[name])} as ${name}; expected ${expected}.`)
   }
 
+  /** Whether an option was given. */
   has(name: string): boolean {
     return this.#given[name] !== undefined
   }
@@ -46,6 +48,12 @@ export class Options {
     return found ?? this.fail(name, `one of ${choices.map((choice) => `'${choice}'`).join(', ')}`)
   }
 
+  /** Text that is not empty. */
+  text(name: string, initial?: string): string {
+    const value = this.#given[name] ?? initial
+    return typeof value === 'string' && value !== '' ? value : this.fail(name, 'a text that is not empty')
+  }
+
   /** One number for all groups, or one for each of them. */
   perGroup(name: string, groups: number, initial?: number, least = 0): number[] {
     const value = this.#given[name] ?? initial
@@ -64,6 +72,7 @@ export class Options {
     return this.fail(name, `a function of the epoch, or ${groups} of them (one for each group of parameters)`)
   }
 
+  /** An option as it was given. */
   get(name: string): unknown {
     return this.#given[name]
   }

@@ -1,0 +1,68 @@
+import { Options } from '../../options.js'
+import { Callback, type CallbackHooks } from '../callback.js'
+import { ValueError } from '../../errors.js'
+
+export interface SwapEMAWeightsOptions {
+  /** Whether the averages are in the model while the callbacks after this one see an epoch's end; `false` by default. */
+  readonly swapOnEpoch?: boolean | undefined
+}
+
+const op = 'callbacks.SwapEMAWeights'
+
+/**
+ * Puts the averages of the weights into the model for evaluations and predictions, and the weights back after them; with
+ * `swapOnEpoch` also at the end of each epoch, for a `ModelCheckpoint` that stands after it, until the next one begins.
+ *
+ * @throws ValueError from `fit`, `evaluate` and `predict` for a model that was compiled without `ema`
+ * @see Keras's `SwapEMAWeights`
+ */
+export class SwapEMAWeights extends Callback {
+  #swapped = false
+  declare readonly onEpochBegin?: NonNullable<CallbackHooks['onEpochBegin']>
+  declare readonly onEpochEnd?: NonNullable<CallbackHooks['onEpochEnd']>
+
+  constructor(options: SwapEMAWeightsOptions = {}) {
+    super()
+    const read = new Options(op, options, ['swapOnEpoch'])
+    if (read.flag('swapOnEpoch', false))
+      Object.assign(this, {
+        onEpochBegin: () => this.#toWeights(),
+        onEpochEnd: () => this.#toAverages(),
+      })
+  }
+
+  onTestBegin(): void {
+    this.#toAverages()
+  }
+
+  onTestEnd(): void {
+    this.#toWeights()
+  }
+
+  onPredictBegin(): void {
+    this.#toAverages()
+  }
+
+  onPredictEnd(): void {
+    this.#toWeights()
+  }
+
+  #toAverages(): void {
+    if (this.#swapped) return
+    this.#swap()
+    this.#swapped = true
+  }
+
+  #toWeights(): void {
+    if (!this.#swapped) return
+    this.#swap()
+    this.#swapped = false
+  }
+
+  #swap(): void {
+    const { ema } = this.model
+    if (ema === null)
+      throw new ValueError(`${op}: a model without averages; expected one compiled with { ema: 0.99 }.`)
+    ema.swap()
+  }
+}
