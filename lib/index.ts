@@ -5,6 +5,7 @@
  */
 
 export * as constraints from './index/constraints.js'
+export * as callbacks from './train/callbacks/index.js'
 export * as data from './data/index.js'
 export * as datasets from './data/datasets.js'
 export * as F from './functional.js'

@@ -1,5 +1,6 @@
 import { ValueError } from '../errors.js'
 import { shown } from '../tensor/create.js'
+import type { Tensor } from '../tensor.js'
 import type { Model } from './model.js'
 import type { Verbosity } from './progress.js'
 
@@ -19,6 +20,8 @@ export interface CallbackParams {
   readonly verbose: Verbosity
   /** The names of what is measured, as logs have them: `loss` first, then the metrics. */
   readonly metrics: readonly string[]
+  /** After how many epochs validation data is measured; left out where it is after each. */
+  readonly validationFreq?: number
 }
 
 /**
@@ -49,12 +52,18 @@ export interface CallbackHooks {
   state?(): unknown
   /** Given what `state` returned, after `onTrainBegin` and before the first epoch of a resumed training. */
   loadState?(state: unknown): void
+  /** Tensors that resuming needs beside `state`, by name: they are saved as tensors. */
+  stateTensors?(): Readonly<Record<string, Tensor>>
+  /** Given what `stateTensors` returned, after `loadState`. */
+  loadStateTensors?(tensors: Readonly<Record<string, Tensor>>): void
+  /** The file of a training to go on with, where there is one and `fit` was not given one; asked before the first hook. */
+  resumeFrom?(): string | null
   /** @internal Told of the model before the first hook. */
   attach?(model: Model, params: CallbackParams): void
 }
 
 /** The names of the hooks. */
-export type HookName = Exclude<keyof CallbackHooks, 'state' | 'loadState' | 'attach'>
+export type HookName = Extract<keyof CallbackHooks, `on${string}`>
 
 /**
  * The base class of callbacks that want the model: write the hooks that are needed; those that are not there are not
@@ -111,7 +120,8 @@ export abstract class Callback implements CallbackHooks {
   }
 }
 
-const hookNames: readonly HookName[] = [
+/** All of them. */
+export const hookNames: readonly HookName[] = [
   'onTrainBegin',
   'onTrainEnd',
   'onEpochBegin',
@@ -178,6 +188,36 @@ export class CallbackList {
       const state = states[i]
       if (state !== undefined && state !== null) callback.loadState?.(state)
     }
+  }
+
+  /** The tensors that the callbacks want to be given with their states, as `index.name`. */
+  tensors(): Map<string, Tensor> {
+    return new Map(
+      this.#callbacks.flatMap((callback, i) =>
+        Object.entries(callback.stateTensors?.() ?? {}).map(([name, tensor]): [string, Tensor] => [
+          `${i}.${name}`,
+          tensor,
+        ]),
+      ),
+    )
+  }
+
+  loadTensors(tensors: ReadonlyMap<string, Tensor>): void {
+    for (const [i, callback] of this.#callbacks.entries()) {
+      const own = [...tensors].filter(([name]) => name.startsWith(`${i}.`))
+      callback.loadStateTensors?.(
+        Object.fromEntries(own.map(([name, tensor]) => [name.slice(`${i}.`.length), tensor])),
+      )
+    }
+  }
+
+  /** The file of the first callback that knows one to go on from. */
+  resumeFrom(): string | null {
+    for (const callback of this.#callbacks) {
+      const path = callback.resumeFrom?.() ?? null
+      if (path !== null) return path
+    }
+    return null
   }
 }
 

@@ -169,6 +169,7 @@ class Terminal implements Display {
   /** What the library has written since the last write to the stream. */
   #drawn = ''
   #changed = false
+  #closing = false
 
   constructor(stream: ProgressStream, line: LineOf) {
     this.#line = line
@@ -226,14 +227,14 @@ class Terminal implements Display {
   close(): void {
     this.#running = false
     if (this.#bar === null && !this.#changed) return
-    this.#changed = false
+    this.#closing = true
     // Lines that wait are drawn with the next update only.
     this.#bars.update()
     this.#bars.stop()
+    this.#closing = false
     this.#bar = null
     this.#changed = true
     this.#flush()
-    this.#changed = false
   }
 
   #text(options: Options, { eta, maxWidth, progress, value }: Params): string {
@@ -247,6 +248,7 @@ class Terminal implements Display {
 
   /** One write for everything; none where only the cursor would move. */
   #flush(): void {
+    if (this.#closing) return
     const text = this.#drawn
     this.#drawn = ''
     if (this.#changed && text !== '') this.#stream.write(text)

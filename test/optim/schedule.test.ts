@@ -312,7 +312,7 @@ describe('schedulers', () => {
       '1.0000',
       '1.0000',
     ])
-    const made = warmup(optimizer, { steps: 4, then: (o) => new StepLR(o, { stepSize: 2, gamma: 0.5 }) })
+    const made = warmup(optimizer, { steps: 4, next: (o) => new StepLR(o, { stepSize: 2, gamma: 0.5 }) })
     for (let i = 0; i < 6; i += 1) made.step()
     expect(optimizer.lr).toBe(0.5)
   })

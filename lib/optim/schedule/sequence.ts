@@ -183,15 +183,15 @@ export interface WarmupOptions {
   /** The factor of the first step, above 0 and at most 1; `1 / steps` by default. */
   readonly startFactor?: number | undefined
   /** Makes the scheduler that follows; it counts from the end of the warm-up. Without it the rate stays. */
-  readonly then?: ((optimizer: Scheduled) => LRScheduler) | undefined
+  readonly next?: ((optimizer: Scheduled) => LRScheduler) | undefined
 }
 
 /**
  * A rise of the rates along a straight line, and a scheduler after it.
  *
  * @param optimizer - any optimizer
- * @param options - `steps`, `startFactor` (`1 / steps`), `then` (nothing)
- * @returns a `LinearLR`, or a `SequentialLR` of it and what `then` makes
+ * @param options - `steps`, `startFactor` (`1 / steps`), `next` (nothing)
+ * @returns a `LinearLR`, or a `SequentialLR` of it and what `next` makes
  * @throws ValueError for options out of range
  * @see Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour" (2017)
  * @example
@@ -200,7 +200,7 @@ export interface WarmupOptions {
  * const optimizer = new optim.AdamW(new nn.Linear(2, 1).parameters(), { lr: 1 })
  * const scheduler = optim.lrScheduler.warmup(optimizer, {
  *   steps: 4,
- *   then: (optimizer) => new optim.lrScheduler.CosineAnnealingLR(optimizer, { tMax: 2 }),
+ *   next: (optimizer) => new optim.lrScheduler.CosineAnnealingLR(optimizer, { tMax: 2 }),
  * })
  * const rates = [optimizer.lr]
  * for (let step = 0; step < 6; step++) {
@@ -212,17 +212,17 @@ export interface WarmupOptions {
  */
 export function warmup(optimizer: Scheduled, options: WarmupOptions): LRScheduler {
   requireOptimizer('warmup', optimizer)
-  const read = new Options('optim.lrScheduler.warmup', options, ['steps', 'startFactor', 'then'])
+  const read = new Options('optim.lrScheduler.warmup', options, ['steps', 'startFactor', 'next'])
   const steps = read.integer('steps', undefined, 1)
   const startFactor = read.number('startFactor', 1 / steps, Number.MIN_VALUE, 1)
-  const { then } = options
-  if (then !== undefined) requireFunction('optim.lrScheduler.warmup', then)
+  const { next: follow } = options
+  if (follow !== undefined) requireFunction('optim.lrScheduler.warmup', follow)
   const rise = new LinearLR(optimizer, { startFactor, totalIters: steps })
-  if (then === undefined) return rise
-  const next: unknown = then(optimizer)
+  if (follow === undefined) return rise
+  const next: unknown = follow(optimizer)
   if (!(next instanceof LRScheduler))
     throw new ValueError(
-      `optim.lrScheduler.warmup: then gave ${shown(next)}; expected a scheduler, such as a CosineAnnealingLR.`,
+      `optim.lrScheduler.warmup: next gave ${shown(next)}; expected a scheduler, such as a CosineAnnealingLR.`,
     )
   return new SequentialLR(optimizer, { schedulers: [rise, next], milestones: [steps] })
 }

@@ -5,6 +5,7 @@ import { Options } from '../../options.js'
 import { shown } from '../../tensor/create.js'
 import { Callback, type Logs } from '../callback.js'
 import { validationName } from '../history.js'
+import { requireSaved } from './saved.js'
 
 export interface CSVLoggerOptions {
   /** What stands between the numbers of a row: one character; `','` by default. */
@@ -112,12 +113,12 @@ export class CSVLogger extends Callback {
     return cells
   }
 
-  state(): { readonly rows: true } {
+  state(): { readonly rows: boolean } {
     return { rows: true }
   }
 
-  loadState(_state: unknown): void {
-    this.#resumed = true
+  loadState(state: unknown): void {
+    this.#resumed = requireSaved<{ rows: boolean }>(op, state, { rows: 'boolean' }).rows
   }
 }
 

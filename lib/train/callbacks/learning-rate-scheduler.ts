@@ -100,7 +100,7 @@ export class LearningRateScheduler extends Callback {
 
   onTrainBegin(): void {
     this.#batches = 0
-    if (this.#schedule instanceof LRScheduler && this.#schedule.optimizer !== this.model.optimizer)
+    if (this.#schedule instanceof LRScheduler && !Object.is(this.#schedule.optimizer, this.model.optimizer))
       throw new ValueError(
         `${op}: a scheduler of another optimizer; expected one of the optimizer that compile was given.`,
       )

@@ -7,6 +7,7 @@ import { SaveCounter } from './counting.js'
 import { Monitor, type MonitorOptions } from './monitor.js'
 import { PathTemplate } from './path-template.js'
 import { requireSaved } from './saved.js'
+import { trainee } from './trainee.js'
 
 export interface ModelCheckpointOptions extends MonitorOptions {
   /** Whether only a number that is better than the best so far is saved; `false` by default. */
@@ -108,14 +109,14 @@ export class ModelCheckpoint extends Callback {
 
   async #save(batch: number | null, logs: Logs): Promise<void> {
     if (!this.#isBest(logs)) return
-    const path = this.#path.fill({
+    const path = this.#path.pathFor({
       epoch: this.#epoch + 1,
       ...(batch === null ? {} : { batch: batch + 1 }),
       ...logs,
     })
     await mkdir(dirname(path), { recursive: true })
-    if (this.#weightsOnly) await this.model.saveWeights(path)
-    else await this.model.save(path, { optimizer: this.#optimizer })
+    if (this.#weightsOnly) await trainee(this.model).saveWeights(path)
+    else await trainee(this.model).save(path, { optimizer: this.#optimizer })
     if (this.#verbose) announce(`Epoch ${this.#epoch + 1}: saved ${path}`)
   }
 

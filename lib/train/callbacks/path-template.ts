@@ -29,7 +29,7 @@ export class PathTemplate {
    *
    * @throws ValueError for a name that has no number
    */
-  fill(numbers: Readonly<Record<string, number>>): string {
+  pathFor(numbers: Readonly<Record<string, number>>): string {
     return this.#template.replaceAll(field, (whole, name: string, spec: string | undefined) => {
       const value = numbers[name] ?? numbers[camelCase(name)]
       if (value === undefined)

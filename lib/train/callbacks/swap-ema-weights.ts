@@ -1,6 +1,7 @@
 import { Options } from '../../options.js'
 import { Callback, type CallbackHooks } from '../callback.js'
 import { ValueError } from '../../errors.js'
+import { trainee } from './trainee.js'
 
 export interface SwapEMAWeightsOptions {
   /** Whether the averages are in the model while the callbacks after this one see an epoch's end; `false` by default. */
@@ -60,7 +61,7 @@ export class SwapEMAWeights extends Callback {
   }
 
   #swap(): void {
-    const { ema } = this.model
+    const { ema } = trainee(this.model)
     if (ema === null)
       throw new ValueError(`${op}: a model without averages; expected one compiled with { ema: 0.99 }.`)
     ema.swap()

@@ -2,6 +2,7 @@ import { AnomalyError } from '../../errors.js'
 import { Options } from '../../options.js'
 import { Callback, type Logs } from '../callback.js'
 import { announce } from '../progress.js'
+import { trainee } from './trainee.js'
 
 export interface TerminateOnNaNOptions {
   /** Whether `fit` rejects; by default it ends as if it had been told to, with the history so far. */
@@ -43,6 +44,6 @@ export class TerminateOnNaN extends Callback {
         `${op}: a loss of ${loss} after batch ${batch}; expected a finite one. Hint: detectAnomaly(true) names the layer.`,
       )
     if (this.params.verbose > 0) announce(`Batch ${batch}: the loss is ${loss}, the training ends`)
-    this.model.stopTraining = true
+    trainee(this.model).stopTraining = true
   }
 }

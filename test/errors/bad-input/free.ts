@@ -115,3 +115,12 @@ export const excepted: readonly string[] = reasons.flatMap(({ names }) => names)
 export function isDescription(name: string): boolean {
   return name.endsWith('#describe') || name.endsWith('#config')
 }
+
+/** Schedulers call these themselves, and `fit` the hooks of callbacks, with numbers of their own; the rest takes nothing. */
+export function isOwnCall(name: string): boolean {
+  return (
+    /^optim\.lrScheduler\.\w+#(rates|closedForm|saved|restore|begin|rewind|start|restart|moveTo|write)$/.test(name) ||
+    /^optim\.lrScheduler\.\w+#(getLastLr|stateDict)$/.test(name) ||
+    /^callbacks\.\w+#(on[A-Z]\w*|state|stateTensors|resumeFrom|elapsed|remaining)$/.test(name)
+  )
+}

@@ -1,0 +1,13 @@
+import type { Model } from '../model.js'
+
+/** What callbacks do with the model that is trained. */
+export interface Trainee {
+  stopTraining: boolean
+  readonly ema: { swap(): void } | null
+  save(path: string, options?: { readonly optimizer?: boolean }): Promise<void>
+  saveWeights(path: string): Promise<void>
+}
+
+export function trainee(model: Model): Trainee {
+  return model as unknown as Trainee
+}
