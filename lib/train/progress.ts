@@ -106,7 +106,12 @@ export class ProgressBar {
 
   /** The changing line, with a bar where there is a terminal. */
   #line(step: number, view: View | null): string {
-    const parts = [this.#counter(step), ...described(this.#readings), this.#speed(step), this.#left(step, view)]
+    const parts = [
+      this.#counter(step),
+      ...described(this.#readings),
+      this.#speed(step),
+      this.#left(step, view),
+    ]
     if (view === null) return `${this.#label} ${parts.join(' · ')}`
     // One column is left free: a line that fills all of them may wrap.
     const room = Math.max(view.columns - 1, 20)

@@ -52,7 +52,9 @@ function followed(make: Make, { base_lr: lr, kwargs, lr: reference }: SchedulerC
     return optimizer.lr
   })
   // Rates are numbers of 64 bits on both sides.
-  const off = ours.findIndex((value, i) => !(Math.abs(value - reference[i]!) <= 1e-10 * reference[i]! + 1e-15))
+  const off = ours.findIndex(
+    (value, i) => !(Math.abs(value - reference[i]!) <= 1e-10 * reference[i]! + 1e-15),
+  )
   return off < 0 ? null : `lr[${off}] is ${ours[off]}, expected ${reference[off]}`
 }
 

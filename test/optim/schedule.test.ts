@@ -149,10 +149,7 @@ const cases: Readonly<Record<string, Followed>> = {
 
 /** Rate and momentum of each group. */
 function told(optimizer: optim.SGD | optim.Adam): number[][] {
-  return optimizer.paramGroups.map((group) => [
-    group.lr,
-    'betas' in group ? group.betas[0] : group.momentum,
-  ])
+  return optimizer.paramGroups.map((group) => [group.lr, 'betas' in group ? group.betas[0] : group.momentum])
 }
 
 function expectRow(ours: number[][], reference: Rows[number]): void {
@@ -352,9 +349,9 @@ describe('schedulers', () => {
     expect(() => scheduler.loadStateDict(other.stateDict())).toThrow(
       /StepLR: the state of a ExponentialLR; expected that of a StepLR/,
     )
-    expect(() =>
-      scheduler.loadStateDict(new StepLR(two(), { stepSize: 1 }).stateDict()),
-    ).toThrow(/a state of 2 groups; expected one of 1/)
+    expect(() => scheduler.loadStateDict(new StepLR(two(), { stepSize: 1 }).stateDict())).toThrow(
+      /a state of 2 groups; expected one of 1/,
+    )
     expect(() => new SequentialLR(one(), { schedulers: [scheduler], milestones: [] })).toThrow(ValueError)
   })
 })

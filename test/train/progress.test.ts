@@ -120,19 +120,23 @@ describe('progress under a clock of its own', () => {
     [false, 1, 3],
     [false, 1, 60],
     [false, 2, 3],
-  ] as const)('terminal %s, verbose %i, steps of %i ms: ten writes a second at most', async (isTTY, verbose, ms) => {
-    const { stream, texts, times } = recorder(isTTY)
-    const epochs = Math.ceil(5000 / (5 * ms))
-    await shown(new ProgressBar({ verbose, stream }), epochs, ms)
-    // The last write is that of the end, whenever it comes.
-    const paced = times.slice(0, -1)
-    for (const [i, time] of paced.entries())
-      if (i >= 10) expect(time - paced[i - 10]!).toBeGreaterThanOrEqual(1000)
-    expect(times.length).toBeGreaterThan(verbose === 1 && isTTY ? 10 : 2)
-    const text = texts.join('').replaceAll(controls, '')
-    for (let epoch = 1; epoch <= epochs; epoch += 1) expect(text).toContain(`Epoch ${epoch}/${epochs} 5/5 · loss`)
-    expect(text.match(/ · \d+\.\d s\n/g)).toHaveLength(epochs)
-  })
+  ] as const)(
+    'terminal %s, verbose %i, steps of %i ms: ten writes a second at most',
+    async (isTTY, verbose, ms) => {
+      const { stream, texts, times } = recorder(isTTY)
+      const epochs = Math.ceil(5000 / (5 * ms))
+      await shown(new ProgressBar({ verbose, stream }), epochs, ms)
+      // The last write is that of the end, whenever it comes.
+      const paced = times.slice(0, -1)
+      for (const [i, time] of paced.entries())
+        if (i >= 10) expect(time - paced[i - 10]!).toBeGreaterThanOrEqual(1000)
+      expect(times.length).toBeGreaterThan(verbose === 1 && isTTY ? 10 : 2)
+      const text = texts.join('').replaceAll(controls, '')
+      for (let epoch = 1; epoch <= epochs; epoch += 1)
+        expect(text).toContain(`Epoch ${epoch}/${epochs} 5/5 · loss`)
+      expect(text.match(/ · \d+\.\d s\n/g)).toHaveLength(epochs)
+    },
+  )
 
   test('a long epoch says every ten seconds that it lives, where there is no terminal', async () => {
     const { stream, texts } = recorder(false)

@@ -90,7 +90,11 @@ export class CosineAnnealingWarmRestarts extends LRScheduler {
 
   constructor(optimizer: Scheduled, options: CosineAnnealingWarmRestartsOptions) {
     super(optimizer)
-    const read = new Options('optim.lrScheduler.CosineAnnealingWarmRestarts', options, ['t0', 'tMult', 'etaMin'])
+    const read = new Options('optim.lrScheduler.CosineAnnealingWarmRestarts', options, [
+      't0',
+      'tMult',
+      'etaMin',
+    ])
     this.#first = read.integer('t0', undefined, 1)
     this.#growth = read.integer('tMult', 1, 1)
     this.#etaMin = read.number('etaMin', 0, 0)

@@ -114,7 +114,11 @@ export class ExponentialLR extends LRScheduler {
 
   constructor(optimizer: Scheduled, options: ExponentialLROptions) {
     super(optimizer)
-    this.#gamma = new Options('optim.lrScheduler.ExponentialLR', options, ['gamma']).number('gamma', undefined, 0)
+    this.#gamma = new Options('optim.lrScheduler.ExponentialLR', options, ['gamma']).number(
+      'gamma',
+      undefined,
+      0,
+    )
     this.begin()
   }
 

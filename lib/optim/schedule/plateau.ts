@@ -118,7 +118,11 @@ export class ReduceLROnPlateau extends LRScheduler {
   }
 
   protected override restore({ best, bad, cooling }: SchedulerState): void {
-    if (!(best === null || typeof best === 'number') || typeof bad !== 'number' || typeof cooling !== 'number')
+    if (
+      !(best === null || typeof best === 'number') ||
+      typeof bad !== 'number' ||
+      typeof cooling !== 'number'
+    )
       throw new OptimizerStateError(
         'optim.lrScheduler.ReduceLROnPlateau: a state without counters; expected what stateDict() returned.',
       )

@@ -84,7 +84,11 @@ export class LinearLR extends LRScheduler {
 
   constructor(optimizer: Scheduled, options: LinearLROptions = {}) {
     super(optimizer)
-    const read = new Options('optim.lrScheduler.LinearLR', options, ['startFactor', 'endFactor', 'totalIters'])
+    const read = new Options('optim.lrScheduler.LinearLR', options, [
+      'startFactor',
+      'endFactor',
+      'totalIters',
+    ])
     this.#start = read.number('startFactor', 1 / 3, Number.MIN_VALUE, 1)
     this.#end = read.number('endFactor', 1, 0, 1)
     this.#totalIters = read.integer('totalIters', 5, 1)

@@ -19,7 +19,8 @@ export function camelCase(name: string): string {
 }
 
 const rising = /(accuracy|auc|precision|recall|f1|f1score|r2|r2score|iou|similarity|score)$/i
-const falling = /(loss|mse|mae|mape|msle|rmse|error|perplexity|crossentropy|crossEntropy|divergence|hinge|huber)$/i
+const falling =
+  /(loss|mse|mae|mape|msle|rmse|error|perplexity|crossentropy|crossEntropy|divergence|hinge|huber)$/i
 
 /** Watches one of the numbers that epochs end with. */
 export class Monitor {

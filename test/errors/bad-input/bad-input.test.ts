@@ -53,8 +53,7 @@ async function errorOf(call: Row['call']): Promise<unknown> {
 describe('bad input', () => {
   test('is tried on every callable that is exported', () => {
     const missing = names.filter(
-      (name) =>
-        !covered.has(name) && !excepted.includes(name) && !isDescription(name) && !isOwnCall(name),
+      (name) => !covered.has(name) && !excepted.includes(name) && !isDescription(name) && !isOwnCall(name),
     )
     expect(missing).toEqual([])
   })

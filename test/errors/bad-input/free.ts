@@ -119,7 +119,9 @@ export function isDescription(name: string): boolean {
 /** Schedulers call these themselves, and `fit` the hooks of callbacks, with numbers of their own; the rest takes nothing. */
 export function isOwnCall(name: string): boolean {
   return (
-    /^optim\.lrScheduler\.\w+#(rates|closedForm|saved|restore|begin|rewind|start|restart|moveTo|write)$/.test(name) ||
+    /^optim\.lrScheduler\.\w+#(rates|closedForm|saved|restore|begin|rewind|start|restart|moveTo|write)$/.test(
+      name,
+    ) ||
     /^optim\.lrScheduler\.\w+#(getLastLr|stateDict)$/.test(name) ||
     /^callbacks\.\w+#(on[A-Z]\w*|state|stateTensors|resumeFrom|elapsed|remaining)$/.test(name)
   )
