@@ -1,4 +1,9 @@
 import type { Tensor } from './tensor.js'
+import type { Broadcast } from './types/broadcast.js'
+import type { sizes } from './types/fit.js'
+
+export type { Broadcast } from './types/broadcast.js'
+export type { ShapeMismatch, ShapeOf } from './types/fit.js'
 
 /**
  * Element type of a tensor.
@@ -166,9 +171,6 @@ export type Promoted<D extends DType, Other> = Other extends { readonly dtype: i
 /** Element type of a quotient: integers divide to f32. */
 export type Quotient<D extends DType, Other> = Floats[Promoted<D, Other>]
 
-/** Shape of an elementwise op: that of the tensor when it meets a number, else whatever the two broadcast to. */
-export type Broadcast<S extends Shape, Other> = Other extends number | boolean ? S : Shape
-
 /** A shape literal without `readonly`, as it shows in types. */
 export type Sizes<S extends Shape> = { -readonly [Axis in keyof S]: S[Axis] }
 
@@ -195,28 +197,34 @@ export type AtIndex =
   | '...'
   | Tensor
 
+/** What is looked up in the type of a tensor; cheaper for the compiler than its class. */
+interface Typed<S extends Shape, D extends DType> {
+  readonly [sizes]: S
+  readonly dtype: D
+}
+
 /** What an elementwise op gives that keeps the element type. */
-export type Same<X> = X extends Tensor<infer S, infer D> ? Tensor<S, D> : Tensor
+export type Same<X> = X extends Typed<infer S, infer D> ? Tensor<S, D> : Tensor
 
 /** What an elementwise op gives whose results have fractions. */
-export type Floating<X> = X extends Tensor<infer S, infer D> ? Tensor<S, FloatOf<D>> : Tensor
+export type Floating<X> = X extends Typed<infer S, infer D> ? Tensor<S, FloatOf<D>> : Tensor
 
 /** What an elementwise test gives. */
-export type Truth<X> = X extends Tensor<infer S> ? Tensor<S, 'bool'> : Tensor<Shape, 'bool'>
+export type Truth<X> = X extends Typed<infer S, DType> ? Tensor<S, 'bool'> : Tensor<Shape, 'bool'>
 
 /** What an arithmetic op of two values gives. */
 export type Joined<A, B> =
-  A extends Tensor<infer S, infer D> ? Tensor<Broadcast<S, B>, Promoted<D, B>> : Tensor
+  A extends Typed<infer S, infer D> ? Tensor<Broadcast<S, B>, Promoted<D, B>> : Tensor
 
 /** What a division of two values gives. */
 export type Divided<A, B> =
-  A extends Tensor<infer S, infer D> ? Tensor<Broadcast<S, B>, Quotient<D, B>> : Tensor
+  A extends Typed<infer S, infer D> ? Tensor<Broadcast<S, B>, Quotient<D, B>> : Tensor
 
 /** What a comparison of two values gives. */
 export type Compared<A, B> =
-  A extends Tensor<infer S> ? Tensor<Broadcast<S, B>, 'bool'> : Tensor<Shape, 'bool'>
+  A extends Typed<infer S, DType> ? Tensor<Broadcast<S, B>, 'bool'> : Tensor<Shape, 'bool'>
 
 /** The gradients with respect to some tensors: one for each, of its shape and element type. */
 export type GradientsOf<Xs extends readonly Tensor[]> = {
-  -readonly [I in keyof Xs]: Xs[I] extends Tensor<infer S, infer D> ? Tensor<S, D> : Tensor
+  -readonly [I in keyof Xs]: Xs[I] extends Typed<infer S, infer D> ? Tensor<S, D> : Tensor
 }

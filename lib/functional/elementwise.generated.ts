@@ -5,6 +5,8 @@ import { asTensor } from '../tensor/create.js'
 import { binary } from '../tensor/operation.js'
 import type { Tensor } from '../tensor.js'
 import type { Compared, Divided, Floating, Joined, Same, TensorLike, Truth } from '../types.js'
+import type { BroadcastsWith } from '../types/broadcast.js'
+import type { ShapeOf } from '../types/fit.js'
 
 /**
  * Negates each element.
@@ -513,7 +515,10 @@ export function not<const X extends TensorLike>(x: X): Truth<X> {
  * console.log(add(tensor([1, 2]), 10).toArray()) // [ 11, 12 ]
  * ```
  */
-export function add<const A extends TensorLike, const B extends TensorLike>(a: A, b: B): Joined<A, B> {
+export function add<const A extends TensorLike, const B extends TensorLike>(
+  a: A,
+  b: B & BroadcastsWith<'add', ShapeOf<A>, B>,
+): Joined<A, B> {
   return binary(Code.add, 'add', a, b) as Tensor as Joined<A, B>
 }
 
@@ -532,7 +537,10 @@ export function add<const A extends TensorLike, const B extends TensorLike>(a: A
  * console.log(sub(tensor([1, 2]), 1).toArray()) // [ 0, 1 ]
  * ```
  */
-export function sub<const A extends TensorLike, const B extends TensorLike>(a: A, b: B): Joined<A, B> {
+export function sub<const A extends TensorLike, const B extends TensorLike>(
+  a: A,
+  b: B & BroadcastsWith<'sub', ShapeOf<A>, B>,
+): Joined<A, B> {
   return binary(Code.sub, 'sub', a, b) as Tensor as Joined<A, B>
 }
 
@@ -550,7 +558,10 @@ export function sub<const A extends TensorLike, const B extends TensorLike>(a: A
  * console.log(mul(tensor([1, 2]), 3).toArray()) // [ 3, 6 ]
  * ```
  */
-export function mul<const A extends TensorLike, const B extends TensorLike>(a: A, b: B): Joined<A, B> {
+export function mul<const A extends TensorLike, const B extends TensorLike>(
+  a: A,
+  b: B & BroadcastsWith<'mul', ShapeOf<A>, B>,
+): Joined<A, B> {
   return binary(Code.mul, 'mul', a, b) as Tensor as Joined<A, B>
 }
 
@@ -568,7 +579,10 @@ export function mul<const A extends TensorLike, const B extends TensorLike>(a: A
  * console.log(div(tensor([1, 2]), 2).toArray()) // [ 0.5, 1 ]
  * ```
  */
-export function div<const A extends TensorLike, const B extends TensorLike>(a: A, b: B): Divided<A, B> {
+export function div<const A extends TensorLike, const B extends TensorLike>(
+  a: A,
+  b: B & BroadcastsWith<'div', ShapeOf<A>, B>,
+): Divided<A, B> {
   return binary(Code.div, 'div', a, b) as Tensor as Divided<A, B>
 }
 
@@ -588,7 +602,10 @@ export function div<const A extends TensorLike, const B extends TensorLike>(a: A
  * console.log(floorDiv(tensor([7, -7]), 2).toArray()) // [ 3, -4 ]
  * ```
  */
-export function floorDiv<const A extends TensorLike, const B extends TensorLike>(a: A, b: B): Joined<A, B> {
+export function floorDiv<const A extends TensorLike, const B extends TensorLike>(
+  a: A,
+  b: B & BroadcastsWith<'floorDiv', ShapeOf<A>, B>,
+): Joined<A, B> {
   return binary(Code.floorDiv, 'floorDiv', a, b) as Tensor as Joined<A, B>
 }
 
@@ -608,7 +625,10 @@ export function floorDiv<const A extends TensorLike, const B extends TensorLike>
  * console.log(remainder(tensor([7, -7]), 3).toArray()) // [ 1, 2 ]
  * ```
  */
-export function remainder<const A extends TensorLike, const B extends TensorLike>(a: A, b: B): Joined<A, B> {
+export function remainder<const A extends TensorLike, const B extends TensorLike>(
+  a: A,
+  b: B & BroadcastsWith<'remainder', ShapeOf<A>, B>,
+): Joined<A, B> {
   return binary(Code.remainder, 'remainder', a, b) as Tensor as Joined<A, B>
 }
 
@@ -628,7 +648,10 @@ export function remainder<const A extends TensorLike, const B extends TensorLike
  * console.log(fmod(tensor([7, -7]), 3).toArray()) // [ 1, -1 ]
  * ```
  */
-export function fmod<const A extends TensorLike, const B extends TensorLike>(a: A, b: B): Joined<A, B> {
+export function fmod<const A extends TensorLike, const B extends TensorLike>(
+  a: A,
+  b: B & BroadcastsWith<'fmod', ShapeOf<A>, B>,
+): Joined<A, B> {
   return binary(Code.fmod, 'fmod', a, b) as Tensor as Joined<A, B>
 }
 
@@ -647,7 +670,10 @@ export function fmod<const A extends TensorLike, const B extends TensorLike>(a: 
  * console.log(pow(tensor([2, 3]), 2).toArray()) // [ 4, 9 ]
  * ```
  */
-export function pow<const A extends TensorLike, const B extends TensorLike>(a: A, b: B): Joined<A, B> {
+export function pow<const A extends TensorLike, const B extends TensorLike>(
+  a: A,
+  b: B & BroadcastsWith<'pow', ShapeOf<A>, B>,
+): Joined<A, B> {
   return binary(Code.pow, 'pow', a, b) as Tensor as Joined<A, B>
 }
 
@@ -665,7 +691,10 @@ export function pow<const A extends TensorLike, const B extends TensorLike>(a: A
  * console.log(maximum(tensor([1, 5]), 3).toArray()) // [ 3, 5 ]
  * ```
  */
-export function maximum<const A extends TensorLike, const B extends TensorLike>(a: A, b: B): Joined<A, B> {
+export function maximum<const A extends TensorLike, const B extends TensorLike>(
+  a: A,
+  b: B & BroadcastsWith<'maximum', ShapeOf<A>, B>,
+): Joined<A, B> {
   return binary(Code.maximum, 'maximum', a, b) as Tensor as Joined<A, B>
 }
 
@@ -683,7 +712,10 @@ export function maximum<const A extends TensorLike, const B extends TensorLike>(
  * console.log(minimum(tensor([1, 5]), 3).toArray()) // [ 1, 3 ]
  * ```
  */
-export function minimum<const A extends TensorLike, const B extends TensorLike>(a: A, b: B): Joined<A, B> {
+export function minimum<const A extends TensorLike, const B extends TensorLike>(
+  a: A,
+  b: B & BroadcastsWith<'minimum', ShapeOf<A>, B>,
+): Joined<A, B> {
   return binary(Code.minimum, 'minimum', a, b) as Tensor as Joined<A, B>
 }
 
@@ -701,7 +733,10 @@ export function minimum<const A extends TensorLike, const B extends TensorLike>(
  * console.log(eq(tensor([1, 2]), 2).toArray()) // [ false, true ]
  * ```
  */
-export function eq<const A extends TensorLike, const B extends TensorLike>(a: A, b: B): Compared<A, B> {
+export function eq<const A extends TensorLike, const B extends TensorLike>(
+  a: A,
+  b: B & BroadcastsWith<'eq', ShapeOf<A>, B>,
+): Compared<A, B> {
   return binary(Code.eq, 'eq', a, b) as Tensor as Compared<A, B>
 }
 
@@ -719,7 +754,10 @@ export function eq<const A extends TensorLike, const B extends TensorLike>(a: A,
  * console.log(ne(tensor([1, 2]), 2).toArray()) // [ true, false ]
  * ```
  */
-export function ne<const A extends TensorLike, const B extends TensorLike>(a: A, b: B): Compared<A, B> {
+export function ne<const A extends TensorLike, const B extends TensorLike>(
+  a: A,
+  b: B & BroadcastsWith<'ne', ShapeOf<A>, B>,
+): Compared<A, B> {
   return binary(Code.ne, 'ne', a, b) as Tensor as Compared<A, B>
 }
 
@@ -737,7 +775,10 @@ export function ne<const A extends TensorLike, const B extends TensorLike>(a: A,
  * console.log(lt(tensor([1, 2]), 2).toArray()) // [ true, false ]
  * ```
  */
-export function lt<const A extends TensorLike, const B extends TensorLike>(a: A, b: B): Compared<A, B> {
+export function lt<const A extends TensorLike, const B extends TensorLike>(
+  a: A,
+  b: B & BroadcastsWith<'lt', ShapeOf<A>, B>,
+): Compared<A, B> {
   return binary(Code.lt, 'lt', a, b) as Tensor as Compared<A, B>
 }
 
@@ -755,7 +796,10 @@ export function lt<const A extends TensorLike, const B extends TensorLike>(a: A,
  * console.log(le(tensor([1, 3]), 2).toArray()) // [ true, false ]
  * ```
  */
-export function le<const A extends TensorLike, const B extends TensorLike>(a: A, b: B): Compared<A, B> {
+export function le<const A extends TensorLike, const B extends TensorLike>(
+  a: A,
+  b: B & BroadcastsWith<'le', ShapeOf<A>, B>,
+): Compared<A, B> {
   return binary(Code.le, 'le', a, b) as Tensor as Compared<A, B>
 }
 
@@ -773,7 +817,10 @@ export function le<const A extends TensorLike, const B extends TensorLike>(a: A,
  * console.log(gt(tensor([1, 3]), 2).toArray()) // [ false, true ]
  * ```
  */
-export function gt<const A extends TensorLike, const B extends TensorLike>(a: A, b: B): Compared<A, B> {
+export function gt<const A extends TensorLike, const B extends TensorLike>(
+  a: A,
+  b: B & BroadcastsWith<'gt', ShapeOf<A>, B>,
+): Compared<A, B> {
   return binary(Code.gt, 'gt', a, b) as Tensor as Compared<A, B>
 }
 
@@ -791,7 +838,10 @@ export function gt<const A extends TensorLike, const B extends TensorLike>(a: A,
  * console.log(ge(tensor([1, 2]), 2).toArray()) // [ false, true ]
  * ```
  */
-export function ge<const A extends TensorLike, const B extends TensorLike>(a: A, b: B): Compared<A, B> {
+export function ge<const A extends TensorLike, const B extends TensorLike>(
+  a: A,
+  b: B & BroadcastsWith<'ge', ShapeOf<A>, B>,
+): Compared<A, B> {
   return binary(Code.ge, 'ge', a, b) as Tensor as Compared<A, B>
 }
 
@@ -809,7 +859,10 @@ export function ge<const A extends TensorLike, const B extends TensorLike>(a: A,
  * console.log(and(tensor([true, false]), tensor([true, true])).toArray()) // [ true, false ]
  * ```
  */
-export function and<const A extends TensorLike, const B extends TensorLike>(a: A, b: B): Compared<A, B> {
+export function and<const A extends TensorLike, const B extends TensorLike>(
+  a: A,
+  b: B & BroadcastsWith<'and', ShapeOf<A>, B>,
+): Compared<A, B> {
   return binary(Code.and, 'and', a, b) as Tensor as Compared<A, B>
 }
 
@@ -827,7 +880,10 @@ export function and<const A extends TensorLike, const B extends TensorLike>(a: A
  * console.log(or(tensor([true, false]), tensor([false, false])).toArray()) // [ true, false ]
  * ```
  */
-export function or<const A extends TensorLike, const B extends TensorLike>(a: A, b: B): Compared<A, B> {
+export function or<const A extends TensorLike, const B extends TensorLike>(
+  a: A,
+  b: B & BroadcastsWith<'or', ShapeOf<A>, B>,
+): Compared<A, B> {
   return binary(Code.or, 'or', a, b) as Tensor as Compared<A, B>
 }
 
@@ -845,6 +901,9 @@ export function or<const A extends TensorLike, const B extends TensorLike>(a: A,
  * console.log(xor(tensor([true, false]), tensor([true, true])).toArray()) // [ false, true ]
  * ```
  */
-export function xor<const A extends TensorLike, const B extends TensorLike>(a: A, b: B): Compared<A, B> {
+export function xor<const A extends TensorLike, const B extends TensorLike>(
+  a: A,
+  b: B & BroadcastsWith<'xor', ShapeOf<A>, B>,
+): Compared<A, B> {
   return binary(Code.xor, 'xor', a, b) as Tensor as Compared<A, B>
 }

@@ -3,6 +3,7 @@ import { Code } from '../ops.generated.js'
 import type { Tensor } from '../tensor.js'
 import { located } from '../tensor/base.js'
 import type { FloatTensor, TensorLike } from '../types.js'
+import type { AlikeTarget, ClassTarget, IndexTarget } from '../types/loss.js'
 import {
   applyLoss,
   classOperands,
@@ -58,9 +59,9 @@ export function requireShare(op: string, name: string, value: unknown): number {
  * console.log(losses.crossEntropy(logits, [0, 2]).item().toFixed(3)) // 0.120
  * ```
  */
-export function crossEntropy(
-  prediction: TensorLike,
-  target: TensorLike,
+export function crossEntropy<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & ClassTarget<'losses.crossEntropy', P, T>,
   options: CrossEntropyOptions = {},
 ): FloatTensor {
   const op = 'losses.crossEntropy'
@@ -96,7 +97,11 @@ export function crossEntropy(
  * console.log(losses.nll(F.logSoftmax(tensor([[0, 0]]), 1), [1]).item().toFixed(4)) // 0.6931
  * ```
  */
-export function nll(prediction: TensorLike, target: TensorLike, options: NllOptions = {}): FloatTensor {
+export function nll<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & IndexTarget<'losses.nll', P, T>,
+  options: NllOptions = {},
+): FloatTensor {
   const op = 'losses.nll'
   requireLossOptions(op, options, nllOptions)
   const { weight, ignoreIndex = -100 } = options
@@ -140,9 +145,9 @@ export interface BinaryLogitsOptions extends BinaryOptions {
  * console.log(losses.binaryCrossEntropy(tensor([0.5]), tensor([1])).item().toFixed(4)) // 0.6931
  * ```
  */
-export function binaryCrossEntropy(
-  prediction: TensorLike,
-  target: TensorLike,
+export function binaryCrossEntropy<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & AlikeTarget<'losses.binaryCrossEntropy', P, T>,
   options: BinaryOptions = {},
 ): FloatTensor {
   const op = 'losses.binaryCrossEntropy'
@@ -171,9 +176,9 @@ export function binaryCrossEntropy(
  * console.log(losses.binaryCrossEntropyWithLogits(tensor([0]), tensor([1])).item().toFixed(4)) // 0.6931
  * ```
  */
-export function binaryCrossEntropyWithLogits(
-  prediction: TensorLike,
-  target: TensorLike,
+export function binaryCrossEntropyWithLogits<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & AlikeTarget<'losses.binaryCrossEntropyWithLogits', P, T>,
   options: BinaryLogitsOptions = {},
 ): FloatTensor {
   const op = 'losses.binaryCrossEntropyWithLogits'
@@ -215,7 +220,11 @@ export interface KlDivOptions {
  * console.log(losses.klDiv(p.log(), p, { reduction: 'batchMean' }).item()) // 0
  * ```
  */
-export function klDiv(prediction: TensorLike, target: TensorLike, options: KlDivOptions = {}): FloatTensor {
+export function klDiv<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & AlikeTarget<'losses.klDiv', P, T>,
+  options: KlDivOptions = {},
+): FloatTensor {
   const op = 'losses.klDiv'
   requireLossOptions(op, options, klDivOptions)
   const [x, y] = operands(op, prediction, target)

@@ -2,6 +2,7 @@ import { Code } from '../ops.generated.js'
 import { requireFlag } from '../tensor/checks.js'
 import type { Tensor } from '../tensor.js'
 import type { FloatTensor, TensorLike } from '../types.js'
+import type { LastIndexTarget, NearTarget } from '../types/loss.js'
 import { requireShare } from './classification.js'
 import {
   applyLoss,
@@ -28,9 +29,9 @@ import { cosine, huberOptions, requireDelta, type HuberOptions } from './regress
  * console.log(losses.meanSquaredError(tensor([[1], [2]]), tensor([1, 4])).item()) // 2
  * ```
  */
-export function meanSquaredError(
-  prediction: TensorLike,
-  target: TensorLike,
+export function meanSquaredError<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & NearTarget<'losses.meanSquaredError', P, T>,
   options: LossOptions = {},
 ): FloatTensor {
   return plainLoss('losses.meanSquaredError', Code.meanSquaredError, prediction, target, options)
@@ -46,9 +47,9 @@ export function meanSquaredError(
  * console.log(losses.meanAbsoluteError(tensor([[1], [2]]), tensor([1, 4])).item()) // 1
  * ```
  */
-export function meanAbsoluteError(
-  prediction: TensorLike,
-  target: TensorLike,
+export function meanAbsoluteError<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & NearTarget<'losses.meanAbsoluteError', P, T>,
   options: LossOptions = {},
 ): FloatTensor {
   return plainLoss('losses.meanAbsoluteError', Code.meanAbsoluteError, prediction, target, options)
@@ -64,9 +65,9 @@ export function meanAbsoluteError(
  * console.log(losses.meanHuber(tensor([[0], [3]]), tensor([0, 0])).item()) // 1.25
  * ```
  */
-export function meanHuber(
-  prediction: TensorLike,
-  target: TensorLike,
+export function meanHuber<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & NearTarget<'losses.meanHuber', P, T>,
   options: HuberOptions = {},
 ): FloatTensor {
   const op = 'losses.meanHuber'
@@ -85,7 +86,11 @@ export function meanHuber(
  * console.log(losses.logCosh(tensor([1]), tensor([0])).item().toFixed(4)) // 0.4338
  * ```
  */
-export function logCosh(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
+export function logCosh<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & NearTarget<'losses.logCosh', P, T>,
+  options: LossOptions = {},
+): FloatTensor {
   return plainLoss('losses.logCosh', Code.logCosh, prediction, target, options)
 }
 
@@ -99,9 +104,9 @@ export function logCosh(prediction: TensorLike, target: TensorLike, options: Los
  * console.log(losses.meanPoisson(tensor([1]), tensor([2])).item().toFixed(4)) // 1.0000
  * ```
  */
-export function meanPoisson(
-  prediction: TensorLike,
-  target: TensorLike,
+export function meanPoisson<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & NearTarget<'losses.meanPoisson', P, T>,
   options: LossOptions = {},
 ): FloatTensor {
   return plainLoss('losses.meanPoisson', Code.meanPoisson, prediction, target, options)
@@ -118,9 +123,9 @@ export function meanPoisson(
  * console.log(losses.klDivergence(tensor([[0.5, 0.5]]), tensor([[0.5, 0.5]])).item()) // 0
  * ```
  */
-export function klDivergence(
-  prediction: TensorLike,
-  target: TensorLike,
+export function klDivergence<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & NearTarget<'losses.klDivergence', P, T>,
   options: LossOptions = {},
 ): FloatTensor {
   const op = 'losses.klDivergence'
@@ -189,9 +194,9 @@ function resolved(op: string, x: Tensor, fromLogits: boolean, from: 'softmax' | 
  * console.log(losses.categoricalCrossentropy(tensor([[0.5, 0.5]]), tensor([[0, 1]])).item().toFixed(4)) // 0.6931
  * ```
  */
-export function categoricalCrossentropy(
-  prediction: TensorLike,
-  target: TensorLike,
+export function categoricalCrossentropy<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & NearTarget<'losses.categoricalCrossentropy', P, T>,
   options: CrossentropyOptions = {},
 ): FloatTensor {
   const op = 'losses.categoricalCrossentropy'
@@ -223,9 +228,9 @@ export function categoricalCrossentropy(
  * console.log(losses.sparseCategoricalCrossentropy(tensor([[0.5, 0.5]]), [1]).item().toFixed(4)) // 0.6931
  * ```
  */
-export function sparseCategoricalCrossentropy(
-  prediction: TensorLike,
-  target: TensorLike,
+export function sparseCategoricalCrossentropy<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & LastIndexTarget<'losses.sparseCategoricalCrossentropy', P, T>,
   options: Omit<CrossentropyOptions, 'labelSmoothing'> = {},
 ): FloatTensor {
   const op = 'losses.sparseCategoricalCrossentropy'
@@ -255,9 +260,9 @@ export function sparseCategoricalCrossentropy(
  * console.log(losses.binaryCrossentropy(tensor([[0.5]]), tensor([1])).item().toFixed(4)) // 0.6931
  * ```
  */
-export function binaryCrossentropy(
-  prediction: TensorLike,
-  target: TensorLike,
+export function binaryCrossentropy<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & NearTarget<'losses.binaryCrossentropy', P, T>,
   options: CrossentropyOptions = {},
 ): FloatTensor {
   const op = 'losses.binaryCrossentropy'

@@ -4,6 +4,7 @@ import { located } from '../tensor/base.js'
 import { requireAtLeast, requireFlag, requireInteger, requireNumber } from '../tensor/checks.js'
 import { shown } from '../tensor/create.js'
 import type { FloatTensor, TensorLike } from '../types.js'
+import type { AlikeTarget, NearTarget } from '../types/loss.js'
 import {
   applyLoss,
   operands,
@@ -39,7 +40,11 @@ export function requireDelta(op: string, delta: unknown): number {
  * console.log(losses.mse(tensor([1, 2]), tensor([1, 4])).item()) // 2
  * ```
  */
-export function mse(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
+export function mse<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & AlikeTarget<'losses.mse', P, T>,
+  options: LossOptions = {},
+): FloatTensor {
   return plainLoss('losses.mse', Code.mse, prediction, target, options)
 }
 
@@ -53,7 +58,11 @@ export function mse(prediction: TensorLike, target: TensorLike, options: LossOpt
  * console.log(losses.l1(tensor([1, 2]), tensor([1, 4])).item()) // 1
  * ```
  */
-export function l1(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
+export function l1<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & AlikeTarget<'losses.l1', P, T>,
+  options: LossOptions = {},
+): FloatTensor {
   return plainLoss('losses.l1', Code.l1, prediction, target, options)
 }
 
@@ -74,9 +83,9 @@ export interface SmoothL1Options extends LossOptions {
  * console.log(losses.smoothL1(tensor([0, 3]), tensor([0, 0])).item()) // 1.25
  * ```
  */
-export function smoothL1(
-  prediction: TensorLike,
-  target: TensorLike,
+export function smoothL1<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & AlikeTarget<'losses.smoothL1', P, T>,
   options: SmoothL1Options = {},
 ): FloatTensor {
   const op = 'losses.smoothL1'
@@ -105,7 +114,11 @@ export interface HuberOptions extends LossOptions {
  * console.log(losses.huber(tensor([0, 3]), tensor([0, 0]), { delta: 2 }).item()) // 2
  * ```
  */
-export function huber(prediction: TensorLike, target: TensorLike, options: HuberOptions = {}): FloatTensor {
+export function huber<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & AlikeTarget<'losses.huber', P, T>,
+  options: HuberOptions = {},
+): FloatTensor {
   const op = 'losses.huber'
   requireLossOptions(op, options, huberOptions)
   const delta = requireDelta(op, options.delta ?? 1)
@@ -134,9 +147,9 @@ export interface PoissonOptions extends LossOptions {
  * console.log(losses.poisson(tensor([0]), tensor([2])).item()) // 1
  * ```
  */
-export function poisson(
-  prediction: TensorLike,
-  target: TensorLike,
+export function poisson<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & AlikeTarget<'losses.poisson', P, T>,
   options: PoissonOptions = {},
 ): FloatTensor {
   const op = 'losses.poisson'
@@ -161,7 +174,11 @@ export function poisson(
  * console.log(losses.hinge(tensor([0.5, -2]), tensor([1, -1])).item()) // 0.25
  * ```
  */
-export function hinge(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): FloatTensor {
+export function hinge<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & NearTarget<'losses.hinge', P, T>,
+  options: LossOptions = {},
+): FloatTensor {
   return plainLoss('losses.hinge', Code.hinge, prediction, target, options)
 }
 
@@ -175,9 +192,9 @@ export function hinge(prediction: TensorLike, target: TensorLike, options: LossO
  * console.log(losses.squaredHinge(tensor([0.5, -2]), tensor([1, -1])).item()) // 0.125
  * ```
  */
-export function squaredHinge(
-  prediction: TensorLike,
-  target: TensorLike,
+export function squaredHinge<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & NearTarget<'losses.squaredHinge', P, T>,
   options: LossOptions = {},
 ): FloatTensor {
   return plainLoss('losses.squaredHinge', Code.squaredHinge, prediction, target, options)
@@ -198,9 +215,9 @@ export interface MarginOptions extends LossOptions {
  * console.log(losses.hingeEmbedding(tensor([0.5, 0.25]), tensor([1, -1])).item()) // 0.625
  * ```
  */
-export function hingeEmbedding(
-  prediction: TensorLike,
-  target: TensorLike,
+export function hingeEmbedding<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & AlikeTarget<'losses.hingeEmbedding', P, T>,
   options: MarginOptions = {},
 ): FloatTensor {
   const op = 'losses.hingeEmbedding'
@@ -224,7 +241,11 @@ export interface CosineOptions extends LossOptions {
  * console.log(losses.cosine(tensor([[3, 0]]), tensor([[1, 0]])).item()) // -1
  * ```
  */
-export function cosine(prediction: TensorLike, target: TensorLike, options: CosineOptions = {}): FloatTensor {
+export function cosine<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & AlikeTarget<'losses.cosine', P, T>,
+  options: CosineOptions = {},
+): FloatTensor {
   const op = 'losses.cosine'
   requireLossOptions(op, options, ['dim'])
   const attributes = [reductionCode(op, options.reduction), requireInteger(op, 'dim', options.dim ?? -1)]
@@ -292,9 +313,9 @@ export function marginRanking(
  * console.log(losses.softMargin(tensor([0]), tensor([1])).item().toFixed(4)) // 0.6931
  * ```
  */
-export function softMargin(
-  prediction: TensorLike,
-  target: TensorLike,
+export function softMargin<P extends TensorLike, T extends TensorLike>(
+  prediction: P,
+  target: T & AlikeTarget<'losses.softMargin', P, T>,
   options: LossOptions = {},
 ): FloatTensor {
   return plainLoss('losses.softMargin', Code.softMargin, prediction, target, options)

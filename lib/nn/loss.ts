@@ -1,6 +1,7 @@
 import * as losses from '../losses.js'
 import type { Tensor } from '../tensor.js'
 import type { FloatTensor } from '../types.js'
+import type { AlikeTarget, ClassTarget, IndexTarget } from '../types/loss.js'
 import { Module } from './module.js'
 import {
   binaryLogitsOptions,
@@ -38,8 +39,11 @@ export class MSELoss extends Loss<losses.LossOptions> {
     super('MSELoss', options)
   }
 
-  override forward(prediction: Tensor, target: Tensor): FloatTensor {
-    return losses.mse(prediction, target, this.options)
+  override forward<P extends Tensor, T extends Tensor>(
+    prediction: P,
+    target: T & AlikeTarget<'nn.MSELoss', P, T>,
+  ): FloatTensor {
+    return losses.mse<Tensor, Tensor>(prediction, target, this.options)
   }
 }
 
@@ -57,8 +61,11 @@ export class L1Loss extends Loss<losses.LossOptions> {
     super('L1Loss', options)
   }
 
-  override forward(prediction: Tensor, target: Tensor): FloatTensor {
-    return losses.l1(prediction, target, this.options)
+  override forward<P extends Tensor, T extends Tensor>(
+    prediction: P,
+    target: T & AlikeTarget<'nn.L1Loss', P, T>,
+  ): FloatTensor {
+    return losses.l1<Tensor, Tensor>(prediction, target, this.options)
   }
 }
 
@@ -76,8 +83,11 @@ export class SmoothL1Loss extends Loss<losses.SmoothL1Options> {
     super('SmoothL1Loss', options, smoothL1Options)
   }
 
-  override forward(prediction: Tensor, target: Tensor): FloatTensor {
-    return losses.smoothL1(prediction, target, this.options)
+  override forward<P extends Tensor, T extends Tensor>(
+    prediction: P,
+    target: T & AlikeTarget<'nn.SmoothL1Loss', P, T>,
+  ): FloatTensor {
+    return losses.smoothL1<Tensor, Tensor>(prediction, target, this.options)
   }
 }
 
@@ -95,8 +105,11 @@ export class HuberLoss extends Loss<losses.HuberOptions> {
     super('HuberLoss', options, huberOptions)
   }
 
-  override forward(prediction: Tensor, target: Tensor): FloatTensor {
-    return losses.huber(prediction, target, this.options)
+  override forward<P extends Tensor, T extends Tensor>(
+    prediction: P,
+    target: T & AlikeTarget<'nn.HuberLoss', P, T>,
+  ): FloatTensor {
+    return losses.huber<Tensor, Tensor>(prediction, target, this.options)
   }
 }
 
@@ -115,8 +128,11 @@ export class CrossEntropyLoss extends Loss<losses.CrossEntropyOptions> {
     super('CrossEntropyLoss', options, crossEntropyOptions)
   }
 
-  override forward(prediction: Tensor, target: Tensor): FloatTensor {
-    return losses.crossEntropy(prediction, target, this.options)
+  override forward<P extends Tensor, T extends Tensor>(
+    prediction: P,
+    target: T & ClassTarget<'nn.CrossEntropyLoss', P, T>,
+  ): FloatTensor {
+    return losses.crossEntropy<Tensor, Tensor>(prediction, target, this.options)
   }
 }
 
@@ -135,8 +151,11 @@ export class NLLLoss extends Loss<losses.NllOptions> {
     super('NLLLoss', options, nllOptions)
   }
 
-  override forward(prediction: Tensor, target: Tensor): FloatTensor {
-    return losses.nll(prediction, target, this.options)
+  override forward<P extends Tensor, T extends Tensor>(
+    prediction: P,
+    target: T & IndexTarget<'nn.NLLLoss', P, T>,
+  ): FloatTensor {
+    return losses.nll<Tensor, Tensor>(prediction, target, this.options)
   }
 }
 
@@ -154,8 +173,11 @@ export class BCELoss extends Loss<losses.BinaryOptions> {
     super('BCELoss', options, binaryOptions)
   }
 
-  override forward(prediction: Tensor, target: Tensor): FloatTensor {
-    return losses.binaryCrossEntropy(prediction, target, this.options)
+  override forward<P extends Tensor, T extends Tensor>(
+    prediction: P,
+    target: T & AlikeTarget<'nn.BCELoss', P, T>,
+  ): FloatTensor {
+    return losses.binaryCrossEntropy<Tensor, Tensor>(prediction, target, this.options)
   }
 }
 
@@ -173,8 +195,11 @@ export class BCEWithLogitsLoss extends Loss<losses.BinaryLogitsOptions> {
     super('BCEWithLogitsLoss', options, binaryLogitsOptions)
   }
 
-  override forward(prediction: Tensor, target: Tensor): FloatTensor {
-    return losses.binaryCrossEntropyWithLogits(prediction, target, this.options)
+  override forward<P extends Tensor, T extends Tensor>(
+    prediction: P,
+    target: T & AlikeTarget<'nn.BCEWithLogitsLoss', P, T>,
+  ): FloatTensor {
+    return losses.binaryCrossEntropyWithLogits<Tensor, Tensor>(prediction, target, this.options)
   }
 }
 
@@ -193,7 +218,10 @@ export class KLDivLoss extends Loss<losses.KlDivOptions> {
     super('KLDivLoss', options, klDivOptions)
   }
 
-  override forward(prediction: Tensor, target: Tensor): FloatTensor {
-    return losses.klDiv(prediction, target, this.options)
+  override forward<P extends Tensor, T extends Tensor>(
+    prediction: P,
+    target: T & AlikeTarget<'nn.KLDivLoss', P, T>,
+  ): FloatTensor {
+    return losses.klDiv<Tensor, Tensor>(prediction, target, this.options)
   }
 }

@@ -3,6 +3,8 @@
 import { Code } from '../ops.generated.js'
 import type { Tensor } from '../tensor.js'
 import type { Broadcast, DType, FloatOf, Promoted, Quotient, Shape, TensorLike } from '../types.js'
+import type { BroadcastsWith } from '../types/broadcast.js'
+import type { sizes } from '../types/fit.js'
 import { TensorBase } from './base.js'
 import { binary, unary } from './operation.js'
 
@@ -154,97 +156,154 @@ export abstract class TableTensor<S extends Shape = Shape, D extends DType = DTy
   }
 
   /** Sum of the operands; on bool it is `or`. This tensor is the first operand, and both broadcast. */
-  add<Other extends TensorLike>(other: Other): Tensor<Broadcast<S, Other>, Promoted<D, Other>> {
+  add<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & BroadcastsWith<'add', This[typeof sizes], Other>,
+  ): Tensor<Broadcast<This[typeof sizes], Other>, Promoted<This['dtype'], Other>> {
     return binary(Code.add, 'add', this, other)
   }
 
   /** Difference of the operands. This tensor is the first operand, and both broadcast. */
-  sub<Other extends TensorLike>(other: Other): Tensor<Broadcast<S, Other>, Promoted<D, Other>> {
+  sub<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & BroadcastsWith<'sub', This[typeof sizes], Other>,
+  ): Tensor<Broadcast<This[typeof sizes], Other>, Promoted<This['dtype'], Other>> {
     return binary(Code.sub, 'sub', this, other)
   }
 
   /** Product of the operands; on bool it is `and`. This tensor is the first operand, and both broadcast. */
-  mul<Other extends TensorLike>(other: Other): Tensor<Broadcast<S, Other>, Promoted<D, Other>> {
+  mul<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & BroadcastsWith<'mul', This[typeof sizes], Other>,
+  ): Tensor<Broadcast<This[typeof sizes], Other>, Promoted<This['dtype'], Other>> {
     return binary(Code.mul, 'mul', this, other)
   }
 
   /** Quotient of the operands; integers give f32. This tensor is the first operand, and both broadcast. */
-  div<Other extends TensorLike>(other: Other): Tensor<Broadcast<S, Other>, Quotient<D, Other>> {
+  div<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & BroadcastsWith<'div', This[typeof sizes], Other>,
+  ): Tensor<Broadcast<This[typeof sizes], Other>, Quotient<This['dtype'], Other>> {
     return binary(Code.div, 'div', this, other)
   }
 
   /** Quotient rounded towards minus infinity; an integer 0 as divisor is an error. This tensor is the first operand, and both broadcast. */
-  floorDiv<Other extends TensorLike>(other: Other): Tensor<Broadcast<S, Other>, Promoted<D, Other>> {
+  floorDiv<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & BroadcastsWith<'floorDiv', This[typeof sizes], Other>,
+  ): Tensor<Broadcast<This[typeof sizes], Other>, Promoted<This['dtype'], Other>> {
     return binary(Code.floorDiv, 'floorDiv', this, other)
   }
 
   /** Remainder with the sign of the divisor; an integer 0 as divisor is an error. This tensor is the first operand, and both broadcast. */
-  remainder<Other extends TensorLike>(other: Other): Tensor<Broadcast<S, Other>, Promoted<D, Other>> {
+  remainder<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & BroadcastsWith<'remainder', This[typeof sizes], Other>,
+  ): Tensor<Broadcast<This[typeof sizes], Other>, Promoted<This['dtype'], Other>> {
     return binary(Code.remainder, 'remainder', this, other)
   }
 
   /** Remainder with the sign of the dividend; an integer 0 as divisor is an error. This tensor is the first operand, and both broadcast. */
-  fmod<Other extends TensorLike>(other: Other): Tensor<Broadcast<S, Other>, Promoted<D, Other>> {
+  fmod<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & BroadcastsWith<'fmod', This[typeof sizes], Other>,
+  ): Tensor<Broadcast<This[typeof sizes], Other>, Promoted<This['dtype'], Other>> {
     return binary(Code.fmod, 'fmod', this, other)
   }
 
   /** First operand to the power of the second. This tensor is the first operand, and both broadcast. */
-  pow<Other extends TensorLike>(other: Other): Tensor<Broadcast<S, Other>, Promoted<D, Other>> {
+  pow<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & BroadcastsWith<'pow', This[typeof sizes], Other>,
+  ): Tensor<Broadcast<This[typeof sizes], Other>, Promoted<This['dtype'], Other>> {
     return binary(Code.pow, 'pow', this, other)
   }
 
   /** Larger of the operands, NaN if one is NaN; equal operands share the gradient. This tensor is the first operand, and both broadcast. */
-  maximum<Other extends TensorLike>(other: Other): Tensor<Broadcast<S, Other>, Promoted<D, Other>> {
+  maximum<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & BroadcastsWith<'maximum', This[typeof sizes], Other>,
+  ): Tensor<Broadcast<This[typeof sizes], Other>, Promoted<This['dtype'], Other>> {
     return binary(Code.maximum, 'maximum', this, other)
   }
 
   /** Smaller of the operands, NaN if one is NaN; equal operands share the gradient. This tensor is the first operand, and both broadcast. */
-  minimum<Other extends TensorLike>(other: Other): Tensor<Broadcast<S, Other>, Promoted<D, Other>> {
+  minimum<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & BroadcastsWith<'minimum', This[typeof sizes], Other>,
+  ): Tensor<Broadcast<This[typeof sizes], Other>, Promoted<This['dtype'], Other>> {
     return binary(Code.minimum, 'minimum', this, other)
   }
 
   /** Whether the operands are equal. This tensor is the first operand, and both broadcast. */
-  eq<Other extends TensorLike>(other: Other): Tensor<Broadcast<S, Other>, 'bool'> {
+  eq<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & BroadcastsWith<'eq', This[typeof sizes], Other>,
+  ): Tensor<Broadcast<This[typeof sizes], Other>, 'bool'> {
     return binary(Code.eq, 'eq', this, other)
   }
 
   /** Whether the operands differ. This tensor is the first operand, and both broadcast. */
-  ne<Other extends TensorLike>(other: Other): Tensor<Broadcast<S, Other>, 'bool'> {
+  ne<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & BroadcastsWith<'ne', This[typeof sizes], Other>,
+  ): Tensor<Broadcast<This[typeof sizes], Other>, 'bool'> {
     return binary(Code.ne, 'ne', this, other)
   }
 
   /** Whether the first operand is less than the second. This tensor is the first operand, and both broadcast. */
-  lt<Other extends TensorLike>(other: Other): Tensor<Broadcast<S, Other>, 'bool'> {
+  lt<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & BroadcastsWith<'lt', This[typeof sizes], Other>,
+  ): Tensor<Broadcast<This[typeof sizes], Other>, 'bool'> {
     return binary(Code.lt, 'lt', this, other)
   }
 
   /** Whether the first operand is at most the second. This tensor is the first operand, and both broadcast. */
-  le<Other extends TensorLike>(other: Other): Tensor<Broadcast<S, Other>, 'bool'> {
+  le<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & BroadcastsWith<'le', This[typeof sizes], Other>,
+  ): Tensor<Broadcast<This[typeof sizes], Other>, 'bool'> {
     return binary(Code.le, 'le', this, other)
   }
 
   /** Whether the first operand is greater than the second. This tensor is the first operand, and both broadcast. */
-  gt<Other extends TensorLike>(other: Other): Tensor<Broadcast<S, Other>, 'bool'> {
+  gt<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & BroadcastsWith<'gt', This[typeof sizes], Other>,
+  ): Tensor<Broadcast<This[typeof sizes], Other>, 'bool'> {
     return binary(Code.gt, 'gt', this, other)
   }
 
   /** Whether the first operand is at least the second. This tensor is the first operand, and both broadcast. */
-  ge<Other extends TensorLike>(other: Other): Tensor<Broadcast<S, Other>, 'bool'> {
+  ge<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & BroadcastsWith<'ge', This[typeof sizes], Other>,
+  ): Tensor<Broadcast<This[typeof sizes], Other>, 'bool'> {
     return binary(Code.ge, 'ge', this, other)
   }
 
   /** Whether both operands are other than 0. This tensor is the first operand, and both broadcast. */
-  and<Other extends TensorLike>(other: Other): Tensor<Broadcast<S, Other>, 'bool'> {
+  and<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & BroadcastsWith<'and', This[typeof sizes], Other>,
+  ): Tensor<Broadcast<This[typeof sizes], Other>, 'bool'> {
     return binary(Code.and, 'and', this, other)
   }
 
   /** Whether one of the operands is other than 0. This tensor is the first operand, and both broadcast. */
-  or<Other extends TensorLike>(other: Other): Tensor<Broadcast<S, Other>, 'bool'> {
+  or<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & BroadcastsWith<'or', This[typeof sizes], Other>,
+  ): Tensor<Broadcast<This[typeof sizes], Other>, 'bool'> {
     return binary(Code.or, 'or', this, other)
   }
 
   /** Whether exactly one of the operands is other than 0. This tensor is the first operand, and both broadcast. */
-  xor<Other extends TensorLike>(other: Other): Tensor<Broadcast<S, Other>, 'bool'> {
+  xor<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & BroadcastsWith<'xor', This[typeof sizes], Other>,
+  ): Tensor<Broadcast<This[typeof sizes], Other>, 'bool'> {
     return binary(Code.xor, 'xor', this, other)
   }
 }

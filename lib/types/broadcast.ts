@@ -47,7 +47,7 @@ export type Broadcast<S extends Shape, Other> = Other extends number | boolean
   : Known<Broadcasted<S, ShapeOf<Other>>>
 
 /** What the second operand of an elementwise op has to be: of a shape that broadcasts with the first. */
-export type BroadcastsWith<S extends Shape, Other, Op extends string> = Fit<
+export type BroadcastsWith<Op extends string, S extends Shape, Other> = Fit<
   Broadcasted<S, ShapeOf<Other>>,
   Op,
   S,

@@ -19,7 +19,7 @@ type Equals<A extends Shape, B extends Shape> = A extends B
 type Ranks = 'the ranks differ'
 
 /** Whether a prediction and a target of one shape belong together. */
-export type Alike<A extends Shape, B extends Shape> = A extends unknown
+type Alike<A extends Shape, B extends Shape> = A extends unknown
   ? number extends A['length']
     ? Shape
     : B extends unknown
@@ -30,7 +30,7 @@ export type Alike<A extends Shape, B extends Shape> = A extends unknown
   : never
 
 /** The same where a last axis of size 1 may be missing on one side. */
-export type NearlyAlike<A extends Shape, B extends Shape> = A extends unknown
+type NearlyAlike<A extends Shape, B extends Shape> = A extends unknown
   ? number extends A['length']
     ? Shape
     : B extends unknown
@@ -62,7 +62,7 @@ type WithoutOne<S extends Shape> = S extends readonly [
   : null
 
 /** Whether class indices, or probabilities, belong to logits whose classes are on the second axis. */
-export type Classes<A extends Shape, B extends Shape> = A extends unknown
+type Classes<A extends Shape, B extends Shape> = A extends unknown
   ? number extends A['length']
     ? Shape
     : B extends unknown
@@ -88,7 +88,7 @@ type EqualsOr<A extends Shape, B extends Shape, Other extends Shape> =
     : never
 
 /** Whether class indices alone belong to log-probabilities. */
-export type ClassIndices<A extends Shape, B extends Shape> = A extends unknown
+type ClassIndices<A extends Shape, B extends Shape> = A extends unknown
   ? number extends A['length']
     ? Shape
     : B extends unknown
@@ -99,7 +99,7 @@ export type ClassIndices<A extends Shape, B extends Shape> = A extends unknown
   : never
 
 /** Whether class indices belong to probabilities whose classes are on the last axis; they may have a last axis of size 1. */
-export type LastClasses<A extends Shape, B extends Shape> = A extends unknown
+type LastClasses<A extends Shape, B extends Shape> = A extends unknown
   ? number extends A['length']
     ? Shape
     : B extends unknown
@@ -111,11 +111,51 @@ export type LastClasses<A extends Shape, B extends Shape> = A extends unknown
       : never
   : never
 
-/** What a target has to be, by one of these rules. */
-export type Targets<P, Op extends string, A extends Shape, Target> = Fit<
+/** What a target has to be beside a tensor, by one of these rules. */
+type Targets<P, Op extends string, Prediction, Target> = Fit<
   P,
   Op,
-  A,
+  ShapeOf<Prediction>,
   ' and target ',
   ShapeOf<Target>
+>
+
+/** A target of the prediction's shape. */
+export type AlikeTarget<Op extends string, Prediction, Target> = Targets<
+  Alike<ShapeOf<Prediction>, ShapeOf<Target>>,
+  Op,
+  Prediction,
+  Target
+>
+
+/** A target of the prediction's shape, but for a last axis of size 1. */
+export type NearTarget<Op extends string, Prediction, Target> = Targets<
+  NearlyAlike<ShapeOf<Prediction>, ShapeOf<Target>>,
+  Op,
+  Prediction,
+  Target
+>
+
+/** Class indices or probabilities for predictions whose classes are on the second axis. */
+export type ClassTarget<Op extends string, Prediction, Target> = Targets<
+  Classes<ShapeOf<Prediction>, ShapeOf<Target>>,
+  Op,
+  Prediction,
+  Target
+>
+
+/** Class indices for predictions whose classes are on the second axis. */
+export type IndexTarget<Op extends string, Prediction, Target> = Targets<
+  ClassIndices<ShapeOf<Prediction>, ShapeOf<Target>>,
+  Op,
+  Prediction,
+  Target
+>
+
+/** Class indices for predictions whose classes are on the last axis. */
+export type LastIndexTarget<Op extends string, Prediction, Target> = Targets<
+  LastClasses<ShapeOf<Prediction>, ShapeOf<Target>>,
+  Op,
+  Prediction,
+  Target
 >

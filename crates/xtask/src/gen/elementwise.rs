@@ -112,6 +112,8 @@ const METHODS: &str = "\
 import { Code } from '../ops.generated.js'
 import type { Tensor } from '../tensor.js'
 import type { Broadcast, DType, FloatOf, Promoted, Quotient, Shape, TensorLike } from '../types.js'
+import type { BroadcastsWith } from '../types/broadcast.js'
+import type { sizes } from '../types/fit.js'
 import { TensorBase } from './base.js'
 import { binary, unary } from './operation.js'
 
@@ -153,13 +155,16 @@ fn method_of_one(entry: &Entry) -> String {
 fn method_of_two(entry: &Entry) -> String {
     let Entry { name, doc, .. } = entry;
     let dtype = match entry.outcome {
-        Outcome::Same => "Promoted<D, Other>",
-        Outcome::Float => "Quotient<D, Other>",
+        Outcome::Same => "Promoted<This['dtype'], Other>",
+        Outcome::Float => "Quotient<This['dtype'], Other>",
         Outcome::Bool => "'bool'",
     };
     format!(
         "  /** {doc} This tensor is the first operand, and both broadcast. */
-  {name}<Other extends TensorLike>(other: Other): Tensor<Broadcast<S, Other>, {dtype}> {{
+  {name}<This extends TensorBase, Other extends TensorLike>(
+    this: This,
+    other: Other & BroadcastsWith<'{name}', This[typeof sizes], Other>,
+  ): Tensor<Broadcast<This[typeof sizes], Other>, {dtype}> {{
     return binary(Code.{name}, '{name}', this, other)
   }}
 "
@@ -172,6 +177,8 @@ import { asTensor } from '../tensor/create.js'
 import { binary } from '../tensor/operation.js'
 import type { Tensor } from '../tensor.js'
 import type { Compared, Divided, Floating, Joined, Same, TensorLike, Truth } from '../types.js'
+import type { BroadcastsWith } from '../types/broadcast.js'
+import type { ShapeOf } from '../types/fit.js'
 
 ";
 
@@ -219,7 +226,10 @@ fn function_of_two(entry: &Entry) -> String {
     ];
     let comment = documented(entry, &params, what, &errors);
     format!(
-        "{comment}export function {name}<const A extends TensorLike, const B extends TensorLike>(a: A, b: B): {result}<A, B> {{
+        "{comment}export function {name}<const A extends TensorLike, const B extends TensorLike>(
+  a: A,
+  b: B & BroadcastsWith<'{name}', ShapeOf<A>, B>,
+): {result}<A, B> {{
   return binary(Code.{name}, '{name}', a, b) as Tensor as {result}<A, B>
 }}
 "
@@ -269,7 +279,10 @@ mod tests {
 "
         );
         let div = method_of_two(&Entry::of_two(BinaryOp::Div));
-        assert!(div.contains("(other: Other): Tensor<Broadcast<S, Other>, Quotient<D, Other>> {"), "{div}");
+        assert!(
+            div.contains("): Tensor<Broadcast<This[typeof sizes], Other>, Quotient<This['dtype'], Other>> {"),
+            "{div}"
+        );
     }
 
     #[test]
