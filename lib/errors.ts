@@ -58,9 +58,9 @@ function withDeepStack<T>(capture: () => T): T {
  *
  * @example
  * ```ts
- * import { zeros, TensorError } from 'neuroxide'
+ * import { TensorError, tensor } from 'neuroxide'
  * try {
- *   zeros([2]).add(zeros([3]))
+ *   tensor([1, 2]).add(tensor([1, 2, 3]))
  * } catch (error) {
  *   if (error instanceof TensorError) console.log(error.code) // ERR_SHAPE
  * }
@@ -95,9 +95,9 @@ export class TensorError extends Error {
  *
  * @example
  * ```ts
- * import { ShapeError, zeros } from 'neuroxide'
+ * import { ShapeError, tensor } from 'neuroxide'
  * try {
- *   zeros([2]).add(zeros([3]))
+ *   tensor([1, 2]).add(tensor([1, 2, 3]))
  * } catch (error) {
  *   console.log(error instanceof ShapeError) // true
  * }

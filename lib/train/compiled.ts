@@ -92,7 +92,7 @@ export interface CompileOptions<M extends readonly Metric[] = readonly Metric[]>
   /** A loss function, or its name in `losses`. */
   readonly loss: LossName | LossFunction
   /** What is measured beside the loss; nothing by default. */
-  readonly metrics?: M | undefined
+  readonly metrics?: M | readonly Metric[] | undefined
 }
 
 /** The element type of targets that are plain lists of numbers: class indices for losses that take them. */

@@ -32,7 +32,7 @@ const frames = (error: Error): string[] =>
 
 const rows: [name: string, Class: new (message: string) => TensorError, code: string, body: () => unknown][] =
   [
-    ['shapes', ShapeError, 'ERR_SHAPE', () => zeros([2]).add(zeros([3]))],
+    ['shapes', ShapeError, 'ERR_SHAPE', () => zeros([2]).add(zeros([3]) as Tensor)],
     ['element types', DTypeError, 'ERR_DTYPE', () => tensor([1], { dtype: 'i32' }).mean()],
     ['indices', IndexError, 'ERR_INDEX', () => zeros([2]).at(2)],
     ['indices of the core', IndexError, 'ERR_INDEX', () => zeros([2]).sum(1)],
