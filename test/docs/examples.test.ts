@@ -39,7 +39,7 @@ describe('the examples in the documentation comments of the library', () => {
 
   it.each(sources)('run and print what they say: $path', async ({ path, examples }) => {
     const programs = new Runnable(join(runnable, path.replace(/\W+/g, '-')), examples)
-    const { code, stderr, outcomes } = await programs.run(root)
+    const { code, stderr, outcomes } = await programs.run()
     expect(code, stderr).toBe(0)
     expect(outcomes).toEqual(programs.expected())
   })

@@ -49,7 +49,7 @@ const RUNNER = `for (const module of process.argv.slice(2)) {
 }
 `
 
-/** Programs as modules in a folder of their own. */
+/** Programs as modules in a folder of their own, which is where they run: what they write stays in there. */
 export class Runnable {
   readonly #folder: string
   readonly #programs: readonly Program[]
@@ -77,11 +77,9 @@ export class Runnable {
   }
 
   /** Runs all in one process; by default in their folder, so that what they write stays in there. */
-  async run(
-    cwd = this.#folder,
-  ): Promise<{ readonly code: number; readonly stderr: string; readonly outcomes: Outcome[] }> {
+  async run(): Promise<{ readonly code: number; readonly stderr: string; readonly outcomes: Outcome[] }> {
     const args = [join(this.#folder, 'run.mjs'), ...this.#modules]
-    const { code, stdout, stderr } = await execute(process.execPath, args, cwd)
+    const { code, stdout, stderr } = await execute(process.execPath, args, this.#folder)
     const parts = stdout.split(/^module .*\n/m).slice(1)
     const outcomes = this.#programs.map(({ name }, at) => ({
       name,
