@@ -277,9 +277,11 @@ export class FileError extends TensorError {
  *
  * @example
  * ```ts
+ * import { writeFileSync } from 'node:fs'
  * import { FormatError, io } from 'neuroxide'
+ * writeFileSync('notes.txt', 'these are no tensors')
  * try {
- *   await io.loadTensors('package.json')
+ *   await io.loadTensors('notes.txt')
  * } catch (error) {
  *   console.log(error instanceof FormatError) // true
  * }

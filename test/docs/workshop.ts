@@ -76,7 +76,7 @@ export class Runnable {
     }))
   }
 
-  /** Runs all in one process; by default in their folder, so that what they write stays in there. */
+  /** Runs all in one process. */
   async run(): Promise<{ readonly code: number; readonly stderr: string; readonly outcomes: Outcome[] }> {
     const args = [join(this.#folder, 'run.mjs'), ...this.#modules]
     const { code, stdout, stderr } = await execute(process.execPath, args, this.#folder)
