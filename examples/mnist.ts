@@ -1,5 +1,6 @@
 // Trains a small network on all of MNIST: `npm start`.
 import { datasets, manualSeed, nn, optim } from 'neuroxide'
+import { mkdirSync } from 'node:fs'
 
 const started = performance.now()
 manualSeed(42)
@@ -28,6 +29,9 @@ try {
   console.log(`test loss ${loss.toFixed(4)}`)
   console.log(`test accuracy ${(100 * accuracy).toFixed(2)} %`)
   console.log(`time ${((performance.now() - started) / 1000).toFixed(1)} s`)
+  mkdirSync('out', { recursive: true })
+  await model.save('out/digits.safetensors')
+  console.error('saved out/digits.safetensors; `npx tsx examples/predict.ts` reads it')
 } catch (error) {
   if (!stop.signal.aborted) throw error
   console.error(stop.signal.reason.message)

@@ -1,0 +1,21 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { numberOf, patience, printedBy, workplace } from './program.js'
+
+test('a server answers while fit keeps the cores busy', { timeout: patience }, async () => {
+  const folder = workplace()
+  const output = await printedBy('train-in-a-server', folder)
+  // It trained meanwhile, and what it serves has learnt.
+  expect(Number(/while training \((\d+) epochs\)/.exec(output)?.[1])).toBeGreaterThanOrEqual(1)
+  expect(numberOf(output, 'accuracy of the model that is served')).toBeGreaterThan(0.93)
+  // The target, 20 ms, is for a machine of its own; other tests run on this one. A loop that training blocked would
+  // stand still for the seconds of an epoch.
+  expect(numberOf(output, 'p99 of the event loop while training')).toBeLessThan(100)
+  expect(numberOf(output, 'p99 of requests while training')).toBeLessThan(400)
+  expect(
+    readFileSync(join(folder, 'out', 'train-in-a-server.png'))
+      .subarray(1, 4)
+      .toString(),
+  ).toBe('PNG')
+})
