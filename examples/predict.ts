@@ -11,7 +11,8 @@ if (!existsSync(path)) {
 const model = await nn.Sequential.load(path)
 
 const { test } = datasets.mnist()
-const [images, labels] = [test.x.narrow(0, 0, 10), test.y.narrow(0, 0, 10).toArray()]
+const images = test.x.narrow(0, 0, 10)
+const labels = test.y.narrow(0, 0, 10).toArray() as number[]
 // The network answers with a number for each digit; softmax makes probabilities of them.
 const probabilities = (await model.predict(images)).softmax(1)
 const digits = probabilities.argmax(1).toArray() as number[]
