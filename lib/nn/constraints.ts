@@ -89,7 +89,7 @@ function norming(
  * ```ts
  * import { constraints, tensor } from 'neuroxide'
  * const limited = constraints.maxNorm(1).apply(tensor([[3, 4], [0.3, 0.4]]))
- * console.log(limited.round({ decimals: 3 }).toArray()) // [ [ 0.6, 0.8 ], [ 0.3, 0.4 ] ]
+ * console.log(limited) // tensor([[0.6000, 0.8000], [0.3000, 0.4000]], f32[2, 2])
  * ```
  */
 export function maxNorm(maxValue = 2, options: NormOptions = {}): Constraint {
@@ -125,7 +125,7 @@ export function nonNeg(): Constraint {
  * @example
  * ```ts
  * import { constraints, tensor } from 'neuroxide'
- * console.log(constraints.unitNorm().apply(tensor([[3, 4]])).round({ decimals: 3 }).toArray()) // [ [ 0.6, 0.8 ] ]
+ * console.log(constraints.unitNorm().apply(tensor([[3, 4]]))) // tensor([[0.6000, 0.8000]], f32[1, 2])
  * ```
  */
 export function unitNorm(options: NormOptions = {}): Constraint {
@@ -141,7 +141,7 @@ export function unitNorm(options: NormOptions = {}): Constraint {
  * ```ts
  * import { constraints, tensor } from 'neuroxide'
  * const moved = constraints.minMaxNorm({ maxValue: 1, rate: 0.5 }).apply(tensor([[3, 4]]))
- * console.log(moved.round({ decimals: 3 }).toArray()) // [ [ 1.8, 2.4 ] ]
+ * console.log(moved) // tensor([[1.8000, 2.4000]], f32[1, 2])
  * ```
  */
 export function minMaxNorm(options: MinMaxNormOptions = {}): Constraint {
