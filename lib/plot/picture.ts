@@ -38,6 +38,12 @@ export class Picture {
    * The picture as the text of an SVG.
    *
    * @throws ValueError when an optional package is missing; the message has the npm line
+   * @example
+   * ```ts
+   * import { plot } from 'neuroxide'
+   * const svg = await plot.curves({ loss: [1, 0.5] }, { title: 'Loss' }).svg()
+   * console.log(svg.includes('Loss')) // true
+   * ```
    */
   async svg(): Promise<string> {
     return await this.#drawing.svg()
@@ -48,6 +54,12 @@ export class Picture {
    *
    * @param options - `scale`: pixels of the PNG per pixel of the SVG, in (0, 16]; `2` by default
    * @throws ValueError when an optional package is missing, and for a scale out of range
+   * @example
+   * ```ts
+   * import { plot } from 'neuroxide'
+   * const png = await plot.curves({ loss: [1, 0.5] }).png({ scale: 1 })
+   * console.log(Buffer.from(png.subarray(1, 4)).toString()) // PNG
+   * ```
    */
   async png(options: PngOptions = {}): Promise<Uint8Array> {
     requireOptions('plot.png', options, ['scale'])
@@ -62,7 +74,15 @@ export class Picture {
   /**
    * Writes the picture as its file's name says: `.svg` or `.png`. The file is replaced as a whole or not at all.
    *
+   * @param path - where to
    * @throws ValueError for another ending, for a file that cannot be written, and when an optional package is missing
+   * @example
+   * ```ts
+   * import { existsSync } from 'node:fs'
+   * import { plot } from 'neuroxide'
+   * await plot.curves({ loss: [1, 0.5] }).save('loss.svg')
+   * console.log(existsSync('loss.svg')) // true
+   * ```
    */
   async save(path: string): Promise<void> {
     const ending = endingOf('plot.save', path, ['svg', 'png'])

@@ -67,6 +67,15 @@ export class RecordedHistory implements Curves {
    * @param options - of pictures: `title`, `yScale`
    * @throws ValueError for another ending, for a file that cannot be written, and for a picture when the optional
    * packages that draw it are missing (the message has the npm line)
+   * @example
+   * ```ts
+   * import { readFileSync } from 'node:fs'
+   * import { nn, zeros } from 'neuroxide'
+   * const model = new nn.Sequential(new nn.Linear(2, 1)).compile({ optimizer: 'sgd', loss: 'mse' })
+   * const history = await model.fit(zeros([8, 2]), zeros([8, 1]), { epochs: 3, verbose: 0 })
+   * await history.save('history.csv')
+   * console.log(readFileSync('history.csv', 'utf8').split('\n')[0]) // epoch,loss
+   * ```
    */
   async save(path: string, options: HistoryPictureOptions = {}): Promise<void> {
     const ending = endingOf('history.save', path, endings)
