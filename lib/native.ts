@@ -2,6 +2,8 @@ import { loadNative, type LoadedAddon } from './loader.js'
 import { callerSite, translated } from './errors.js'
 import type { DType } from './types.js'
 
+export type { FoundBy } from './loader.js'
+
 /** A number that stands for something in the core: slot and generation in one; never negative. */
 export type Handle = number
 

@@ -1,4 +1,4 @@
-import type { FoundBy } from '../loader.js'
+import type { FoundBy } from '../native.js'
 
 /** Something that keeps neuroxide from working, with what to do about it. */
 export interface Problem {

@@ -27,7 +27,7 @@ const LAYERS: [&[&str]; 11] = [
     &["types", "errors", "ops"],
     &["native", "memory"],
     &["tensor", "random", "scope", "anomaly"],
-    &["functional"],
+    &["functional", "options"],
     &["jit"],
     &["nn", "losses", "optim", "data", "metrics", "io", "plot"],
     &["train"],
