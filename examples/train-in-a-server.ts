@@ -1,6 +1,6 @@
 // Training inside of a Node server. One process answers predictions over HTTP, while `fit` keeps all cores busy in it:
 // training runs on threads of its own, so the event loop stays free. The program measures how free.
-import { datasets, manualSeed, nn, plot } from 'neuroxide'
+import { datasets, manualSeed, nn, noGrad, plot } from 'neuroxide'
 import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -20,22 +20,25 @@ const network = () =>
   )
 
 // The model that answers, and the one that learns: after each epoch the first takes over the weights of the second.
-const serving = network()
+const serving = network().eval()
 const learning = network().compile({ optimizer: 'adam', loss: 'crossEntropy', metrics: ['accuracy'] })
 
-/** Which digit the model sees in an image of the test set, and how sure it is. */
-async function answer(index: number): Promise<string> {
-  const logits = await serving.predict(test.x.narrow(0, index, 1))
+/**
+ * Which digit the model sees in an image of the test set, and how sure it is. One image takes a tenth of a millisecond,
+ * less than it would take to hand it to another thread; for many at once there is `await model.predict(images)`.
+ */
+function answer(index: number): string {
+  const logits = noGrad(() => serving.forward(test.x.narrow(0, index, 1)))
   const digit = logits.argmax(1).item()
   const confidence = logits.softmax(1).at(0, digit).item()
   return JSON.stringify({ index, digit, confidence })
 }
 
 // `GET /digit/17`
-const server = createServer(async (request, response) => {
+const server = createServer((request, response) => {
   const index = Number(/^\/digit\/(\d+)$/.exec(request.url ?? '')?.[1])
   if (!(index < test.x.shape[0])) return response.writeHead(404).end()
-  return response.setHeader('content-type', 'application/json').end(await answer(index))
+  return response.setHeader('content-type', 'application/json').end(answer(index))
 }).listen(0, '127.0.0.1')
 
 // The client has a thread of its own, so that it does not share the event loop that it measures. It asks a hundred
