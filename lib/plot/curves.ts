@@ -219,7 +219,11 @@ function viewOf({ title, names, points }: Panel, options: CurvesOptions, ofTrain
   const legend =
     names.length < 2
       ? null
-      : { title: null, orient: 'top', columns: names.length > 4 ? 4 : 0, symbolType: 'stroke', offset: 6 }
+      : {
+          title: null,
+          symbolType: 'stroke',
+          ...(names.length > 4 ? { orient: 'right' } : { orient: 'top', offset: 6 }),
+        }
   return {
     width,
     height,
@@ -242,7 +246,11 @@ function viewOf({ title, names, points }: Panel, options: CurvesOptions, ofTrain
         type: 'quantitative',
         title: title === '' ? null : title,
         scale: scale(options.yScale, true),
-        axis: options.yScale === 'log' ? decades(points.flatMap(({ y }) => (y === null ? [] : [y]))) : {},
+        axis: {
+          // A longer title would make room for itself above and below.
+          titleLimit: 1.3 * height,
+          ...(options.yScale === 'log' ? decades(points.flatMap(({ y }) => (y === null ? [] : [y]))) : {}),
+        },
       },
       color: {
         field: 'curve',
