@@ -58,7 +58,9 @@ impl Element {
         let whole = |read: fn(&[u8]) -> i64| self.integers(name, &raw, read).map(|bytes| (DType::I32, bytes));
         match self {
             Self::Bool => {
-                raw.iter_mut().for_each(|byte| *byte = u8::from(*byte != 0));
+                for byte in &mut raw {
+                    *byte = u8::from(*byte != 0);
+                }
                 Ok((DType::Bool, raw))
             }
             Self::U8 => Ok((DType::U8, raw)),

@@ -117,7 +117,8 @@ pub fn prepare<'a>(
         .collect();
     let mut names: Vec<&str> = sorted.iter().map(|&(_, name, _)| name).collect();
     names.sort_unstable();
-    if let Some(&[name, _]) = names.array_windows().find(|[a, b]| a == b) {
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        let name = pair[0];
         return Err(Error::Value(format!("two tensors called \"{name}\"; expected a name for each")));
     }
     if names.contains(&METADATA) {

@@ -21,7 +21,7 @@ pub struct Reading {
 
 /// Several tensors to read as they are at one moment: between two steps, where a training writes them.
 pub struct Readings {
-    readings: Vec<Reading>,
+    each: Vec<Reading>,
     /// Those whose writers have to wait while they are copied, also where the training has ended by then.
     marked: Vec<Arc<Storage>>,
     gate: Arc<Gate>,
@@ -67,17 +67,16 @@ impl Engine {
 
     /// The same for several tensors, which are read at one moment.
     pub fn readings(&mut self, handles: &[Handle]) -> Result<Readings> {
-        let readings: Vec<Reading> =
-            handles.iter().map(|&handle| self.reading(handle)).collect::<Result<_>>()?;
+        let each: Vec<Reading> = handles.iter().map(|&handle| self.reading(handle)).collect::<Result<_>>()?;
         let gate = Arc::new(Gate::default());
         let mut marked: Vec<Arc<Storage>> = Vec::new();
-        for storage in readings.iter().filter_map(Reading::storage) {
+        for storage in each.iter().filter_map(Reading::storage) {
             if storage.gate().is_some() && !marked.iter().any(|known| known.id == storage.id) {
                 storage.begin_reading(&gate);
                 marked.push(Arc::clone(storage));
             }
         }
-        Ok(Readings { readings, marked, gate })
+        Ok(Readings { each, marked, gate })
     }
 
     /// What another thread makes tensors with.
@@ -143,16 +142,16 @@ impl Reading {
 impl Readings {
     /// All elements; waits for the step boundary of the trainings that use the tensors.
     pub fn elements(&self) -> Result<Vec<Elements>> {
-        let mut gates = gates(None, self.readings.iter().filter_map(Reading::storage), []);
+        let mut gates = gates(None, self.each.iter().filter_map(Reading::storage), []);
         gates.push(Arc::clone(&self.gate));
         // The order in which everybody passes several.
         gates.sort_by_key(|gate| Arc::as_ptr(gate) as usize);
         let _passes: Vec<Pass<'_>> = gates.iter().map(|gate| gate.visit()).collect();
-        let each = self.readings.iter().map(|reading| {
+        let elements = self.each.iter().map(|reading| {
             let Type { dtype, shape, .. } = &reading.ty;
             Ok(Elements { dtype: *dtype, shape: shape.to_vec(), bytes: reading.copied()? })
         });
-        each.collect()
+        elements.collect()
     }
 }
 
