@@ -148,11 +148,12 @@ mod tests {
         for bits in 0..=u16::MAX {
             let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f64::from(bits & 0x3ff));
             let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+            let power = |exponent: i32| f64::from_bits(((exponent + 1023) as u64) << 52);
             let expected = match exponent {
-                0 => sign * fraction / 1024.0 * 2f64.powi(-14),
+                0 => sign * fraction / 1024.0 * power(-14),
                 31 if fraction == 0.0 => sign * f64::INFINITY,
                 31 => f64::NAN,
-                _ => sign * (1.0 + fraction / 1024.0) * 2f64.powi(exponent - 15),
+                _ => sign * (1.0 + fraction / 1024.0) * power(exponent - 15),
             };
             let got = f64::from(f32_of_half(bits));
             assert!(
