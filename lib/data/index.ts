@@ -20,3 +20,18 @@ export {
   type RowSource,
 } from './stream.js'
 export type { Batched, ElementTypes } from './collate.js'
+export {
+  csv,
+  csvStream,
+  TableStream,
+  type CsvOptions,
+  type SingleTargetSample,
+  type TableSample,
+} from './csv.js'
+export type { CsvFormat } from './csv-file.js'
+export type { ColumnType } from './cell.js'
+export type { Column, Filling, Missing } from './column.js'
+export { Preprocessing, type Encoding, type RawRecord, type UnknownCategory } from './preprocessing.js'
+export { records } from './records.js'
+export { Table, type TableInputs } from './table.js'
+export type { TableOptions } from './table-plan.js'
