@@ -29,6 +29,13 @@ export {
 } from './module.js'
 export { AlphaDropout, GaussianNoise } from './noise.js'
 export { Parameter, isParameter, type ParameterOptions } from './parameter.js'
+export {
+  CategoryEncoding,
+  Normalization,
+  type AdaptSamples,
+  type CategoryEncodingOptions,
+  type NormalizationOptions,
+} from './preprocessing.js'
 export { Flatten, Identity, Rescale } from './shaping.js'
 export {
   BCELoss,

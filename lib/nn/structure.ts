@@ -18,6 +18,7 @@ import { Dropout } from './dropout.js'
 import { Linear } from './linear.js'
 import type { Module } from './module.js'
 import { AlphaDropout, GaussianNoise } from './noise.js'
+import { CategoryEncoding, Normalization } from './preprocessing.js'
 import { fromConfig as regularizerFrom } from './regularizers.js'
 import { Flatten, Identity, Rescale } from './shaping.js'
 
@@ -126,6 +127,7 @@ const linear: [string, Row] = [
  */
 const table: ReadonlyMap<string, Row> = new Map([
   row('AlphaDropout', AlphaDropout, ['p']),
+  row('CategoryEncoding', CategoryEncoding, [], ['numTokens', 'outputMode']),
   row('Dropout', Dropout, ['p']),
   row('ELU', ELU, ['alpha']),
   row('Flatten', Flatten, ['startDim', 'endDim']),
@@ -135,6 +137,11 @@ const table: ReadonlyMap<string, Row> = new Map([
   row('LeakyReLU', LeakyReLU, ['negativeSlope']),
   linear,
   row('LogSoftmax', LogSoftmax, ['dim']),
+  row('Normalization', Normalization, [], ['axis', 'invert', 'shape'], ({ shape }) =>
+    Array.isArray(shape)
+      ? { mean: shape as readonly JsonValue[], variance: shape as readonly JsonValue[] }
+      : {},
+  ),
   row('ReLU', ReLU),
   row('Rescale', Rescale, ['scale', 'offset']),
   row('SiLU', SiLU),

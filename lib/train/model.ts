@@ -1,4 +1,5 @@
 import { ValueError } from '../errors.js'
+import type { Preprocessing } from '../data/preprocessing.js'
 import type { FilePath } from '../io/files.js'
 import { Module, type LoadOptions, type LoadReport } from '../nn/module.js'
 import { concat } from '../functional.js'
@@ -58,6 +59,11 @@ export type Evaluation<N extends string = string> = { readonly loss: number } & 
  */
 export abstract class Model extends Module {
   #compiled: Compiled | null = null
+  /**
+   * How raw records become inputs of the model and its predictions names: `preprocessing` of the table that it was
+   * trained on, kept in the file that `save` writes. Null by default.
+   */
+  preprocessing: Preprocessing | null = null
 
   /**
    * Decides how the model is trained; returns the model, whose results are typed by the metrics.
