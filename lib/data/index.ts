@@ -23,7 +23,7 @@ export type { Batched, ElementTypes } from './collate.js'
 export {
   csv,
   csvStream,
-  TableStream,
+  type TableStream,
   type CsvOptions,
   type SingleTargetSample,
   type TableSample,
@@ -33,5 +33,5 @@ export type { ColumnType } from './cell.js'
 export type { Column, Filling, Missing } from './column.js'
 export { Preprocessing, type Encoding, type RawRecord, type UnknownCategory } from './preprocessing.js'
 export { records } from './records.js'
-export { Table, type TableInputs } from './table.js'
+export type { Table, TableInputs } from './table.js'
 export type { TableOptions } from './table-plan.js'

@@ -1,6 +1,7 @@
 import { ShapeError, ValueError } from '../errors.js'
 import { isPlainRecord } from '../jit/arguments.js'
 import type { Tensor } from '../tensor.js'
+import { internal } from '../tensor/base.js'
 import { requireTensor } from '../tensor/checks.js'
 import { shown } from '../tensor/create.js'
 import { fromTypedArray } from '../tensor/factories.js'
@@ -59,7 +60,11 @@ export class Preprocessing {
   readonly columns: readonly string[]
 
   /** @internal Tables make them; {@link Preprocessing.fromJSON} brings them back. */
-  constructor(schema: Schema) {
+  constructor(key: typeof internal, schema: Schema) {
+    if (key !== internal)
+      throw new ValueError(
+        'data.Preprocessing: its own constructor was called; expected table.preprocessing or fromJSON.',
+      )
     this.schema = schema
     this.#missing = new Set(schema.missingValues)
     const all = [...schema.inputs, ...schema.targets]
@@ -261,7 +266,7 @@ export class Preprocessing {
    * ```
    */
   static fromJSON(json: unknown): Preprocessing {
-    return new Preprocessing(readSchema(json))
+    return new Preprocessing(internal, readSchema(json))
   }
 }
 

@@ -1,5 +1,6 @@
 import { ValueError } from '../errors.js'
 import { isPlainRecord } from '../jit/arguments.js'
+import { internal } from '../tensor/base.js'
 import { requireOptions } from '../tensor/checks.js'
 import { shown } from '../tensor/create.js'
 import { type CellProblem, type ColumnType, isMissing } from './cell.js'
@@ -230,7 +231,7 @@ export class TableScan {
   finish(): Preprocessing {
     const columns = this.#columns.map(([, column]) => column.finish())
     const { inputs, options } = this.#plan
-    return new Preprocessing({
+    return new Preprocessing(internal, {
       inputs: columns.slice(0, inputs.length),
       targets: columns.slice(inputs.length),
       encoding: options.encoding ?? 'index',

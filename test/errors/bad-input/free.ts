@@ -100,6 +100,10 @@ const reasons: readonly { readonly reason: string; readonly names: readonly stri
     ],
   },
   {
+    reason: 'only tables call them, and JSON.stringify the last',
+    names: ['writeInputs', 'targetNumber', 'toJSON'].map((name) => `data.Preprocessing#${name}`),
+  },
+  {
     reason: 'the constructor calls it, with what it has checked',
     names: ['optim.Optimizer#check', 'optim.SGD#check'],
   },
