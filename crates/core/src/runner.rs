@@ -15,7 +15,7 @@ use crate::engine::Runnable;
 use crate::error::{Error, Result};
 use crate::rng::{self, Stream};
 use crate::storage::{Gate, Storage};
-use pass::{Loop, Passing};
+use pass::{Loop, Pass, Passing};
 pub use tally::decode;
 use ticker::Ticker;
 
@@ -29,10 +29,32 @@ pub struct Phase {
     pub data: Vec<(Arc<Storage>, usize)>,
     pub count: usize,
     pub batch_size: usize,
+    /// Batches of a pass where that is not one visit of each example: the next pass goes on where it ended.
+    pub steps: Option<usize>,
+    /// Which outputs are sums, to be added, rather than means; the others are numbers.
+    pub sums: Vec<bool>,
+    /// Programs for the batches whose gradients are only added up.
+    pub accumulation: Option<Accumulation>,
     /// Whether the programs take all of the data and, as one input more, the examples of the batch.
     pub gathers: bool,
     /// Where the outputs go, one after the other along their first axis; none where they are numbers to be averaged.
     pub collect: Vec<Arc<Storage>>,
+}
+
+/// Programs that add gradients up, and how many batches share a step of the optimizer.
+pub struct Accumulation {
+    pub every: u64,
+    pub full: Stage,
+    pub rest: Option<Stage>,
+}
+
+impl Phase {
+    /// All programs.
+    pub fn stages(&self) -> impl Iterator<Item = &Stage> {
+        let added = self.accumulation.as_ref();
+        let more = added.into_iter().flat_map(|added| std::iter::once(&added.full).chain(&added.rest));
+        std::iter::once(&self.full).chain(&self.rest).chain(more)
+    }
 }
 
 /// A program and what it is bound to.
@@ -42,11 +64,58 @@ pub struct Stage {
     pub states: Arc<[Arc<Storage>]>,
 }
 
+/// What a pass has measured so far.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Running {
+    /// For an output that is a mean its sum over the examples, for one that is a sum its elements.
+    pub sums: Vec<f64>,
+    /// Examples that were seen.
+    pub seen: f64,
+}
+
+/// Where a training begins, or goes on where it was interrupted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Start {
+    /// Steps of the first epoch that are done.
+    pub step: usize,
+    /// What they have measured; nothing where none is done.
+    pub running: Running,
+    /// Batches of all epochs before, which decide when gradients that are added up are used.
+    pub batches: u64,
+}
+
+/// After which epochs the validation runs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Validates {
+    Every(usize),
+    /// After these, counted from 1.
+    After(Vec<usize>),
+}
+
+impl Validates {
+    fn after(&self, epoch: usize) -> bool {
+        match self {
+            Self::Every(every) => (epoch + 1).is_multiple_of((*every).max(1)),
+            Self::After(epochs) => epochs.contains(&(epoch + 1)),
+        }
+    }
+}
+
+/// Which passes wait for an answer before their first step and after each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asks {
+    pub train: bool,
+    pub validation: bool,
+}
+
 /// What a thread is to do.
 pub struct Job {
     pub train: Option<Phase>,
     pub validation: Option<Phase>,
     pub epochs: std::ops::Range<usize>,
+    pub start: Start,
+    pub validates: Validates,
+    pub asks: Asks,
     /// Numeric arguments of the programs.
     pub numbers: Vec<f64>,
     /// Seeds the shuffle and the random numbers of the programs.
@@ -72,7 +141,11 @@ pub enum Event {
         step: usize,
         steps: usize,
         values: Vec<f64>,
+        /// The first step of the epoch whose first output was not finite.
+        bad: Option<usize>,
     },
+    /// A pass stands before its first step (or the one it goes on with) or after another one, and waits for an answer.
+    Ask(Standing),
     /// A batch has been trained on; means of the running epoch, this batch included.
     Batch {
         epoch: usize,
@@ -84,11 +157,32 @@ pub enum Event {
     Epoch {
         epoch: usize,
         values: Vec<f64>,
-        validation: Vec<f64>,
+        /// None where the validation did not run.
+        validation: Option<Vec<f64>>,
+        bad: Option<usize>,
+        /// How far the random numbers are used, and the batches of all epochs.
+        offset: u64,
+        batches: u64,
     },
     Done,
     Aborted,
     Failed(Error),
+}
+
+/// Where a pass stands that waits for an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    pub validation: bool,
+    pub epoch: usize,
+    /// Steps that are done.
+    pub step: usize,
+    pub steps: usize,
+    /// Whether no step of this pass has run since the job began it.
+    pub first: bool,
+    pub values: Vec<f64>,
+    pub running: Running,
+    pub offset: u64,
+    pub batches: u64,
 }
 
 /// The strings by which JavaScript holds a job.
@@ -106,7 +200,7 @@ impl Control {
         self.resume(true);
     }
 
-    /// Answers an epoch event: go on, or stop here.
+    /// Answers an event that waits: go on, or end with this epoch.
     pub fn resume(&self, stop: bool) {
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop);
         self.answered.notify_all();
@@ -165,31 +259,42 @@ impl Job {
     }
 
     fn epochs_loop(&mut self, control: &Control, emit: &mut dyn FnMut(Event)) -> Result<End> {
-        let each = self.batches;
+        let each = self.batches || self.asks.train;
         let mut train = self.train.take().map(|phase| Loop::new(phase, &self.numbers, each)).transpose()?;
-        let mut validation =
-            self.validation.take().map(|phase| Loop::new(phase, &self.numbers, false)).transpose()?;
+        let asks = self.asks;
+        let mut validation = self
+            .validation
+            .take()
+            .map(|phase| Loop::new(phase, &self.numbers, asks.validation))
+            .transpose()?;
         let seed = self.stream.seed;
-        let mut passing = Passing { gate: &self.gate, stream: &mut self.stream, control };
+        let mut passing = Passing { gate: &self.gate, stream: &mut self.stream, control, seed };
+        let mut start = std::mem::take(&mut self.start);
+        if let Some(train) = &mut train {
+            train.batches = start.batches;
+        }
         for epoch in self.epochs.clone() {
-            let mut values = Vec::new();
+            let (mut values, mut bad, mut stop) = (Vec::new(), None, false);
             if let Some(train) = &mut train {
-                train.shuffle(seed, epoch as u64)?;
+                let from = std::mem::take(&mut start);
                 let mut tell = Ticker::new(self.progress, epoch, self.batches, emit);
-                match train.pass(&mut passing, Some(&mut tell))? {
-                    Some(means) => values = means,
-                    None => return Ok(End::Aborted),
-                }
+                let pass = Pass { epoch, from, validation: false, asks: asks.train, told: true };
+                let Some(end) = train.pass(&mut passing, pass, &mut tell)? else { return Ok(End::Aborted) };
+                (values, bad, stop) = (end.values, end.bad, end.stopped);
             }
-            let mut held_out = Vec::new();
-            if let Some(validation) = &mut validation {
-                match validation.pass(&mut passing, None)? {
-                    Some(means) => held_out = means,
-                    None => return Ok(End::Aborted),
-                }
+            let mut held_out = None;
+            if let Some(validation) = validation.as_mut().filter(|_| self.validates.after(epoch)) {
+                let mut tell = Ticker::new(self.progress, epoch, false, emit);
+                let from = Start::default();
+                let pass = Pass { epoch, from, validation: true, asks: asks.validation, told: false };
+                let Some(end) = validation.pass(&mut passing, pass, &mut tell)? else {
+                    return Ok(End::Aborted);
+                };
+                held_out = Some(end.values);
             }
-            emit(Event::Epoch { epoch, values, validation: held_out });
-            if self.ask && control.wait() {
+            let (offset, batches) = (passing.stream.offset, train.as_ref().map_or(0, |train| train.batches));
+            emit(Event::Epoch { epoch, values, validation: held_out, bad, offset, batches });
+            if self.ask && control.wait() || stop {
                 return Ok(if control.aborted() { End::Aborted } else { End::Done });
             }
             if control.aborted() {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use napi::sys;
-use neuroxide_core::engine::{JobSpec, PhaseSpec, ProgramId};
+use neuroxide_core::engine::{AccumulationSpec, JobSpec, PhaseSpec, ProgramId};
 use neuroxide_core::error::{Error, Result};
 use neuroxide_core::rng::Stream;
-use neuroxide_core::runner::{Control, Event, Job};
+use neuroxide_core::runner::{Asks, Control, Event, Job, Running, Standing, Start, Validates};
 
 use crate::batches::Batches;
 use crate::call::{Call, whole};
@@ -33,7 +33,6 @@ struct Run {
 struct Facts {
     key: f64,
     steps: usize,
-    validates: bool,
     trains: bool,
 }
 
@@ -94,19 +93,44 @@ impl Reader {
         }
     }
 
-    /// `{ program, rest, xs, count, batchSize }`, with the steps of one pass.
+    /// `{ program, rest, xs, count, batchSize, steps, sums, accumulation }`, with the steps of one pass.
     fn phase(&self, name: &CStr) -> Outcome<Option<(PhaseSpec, usize)>> {
         let Some(phase) = self.object(name)? else { return Ok(None) };
-        let rest = phase.number(c"rest")?;
-        let rest = if rest < 0.0 { None } else { Some(phase.program(c"rest")?) };
+        let rest = phase.rest()?;
         let (count, batch_size) = (phase.count(c"count")?, phase.count(c"batchSize")?);
         if batch_size == 0 {
             return Err(wrong(c"batchSize", "at least 1"));
         }
-        let steps = if rest.is_some() { count.div_ceil(batch_size) } else { count / batch_size };
+        let visit = if rest.is_some() { count.div_ceil(batch_size) } else { count / batch_size };
+        let steps = Some(phase.count(c"steps")?).filter(|&steps| steps > 0);
+        let accumulation = match phase.object(c"accumulation")? {
+            Some(more) => Some(AccumulationSpec {
+                every: more.count(c"every")? as u64,
+                full: more.program(c"program")?,
+                rest: more.rest()?,
+            }),
+            None => None,
+        };
         let data = phase.numbers(c"xs")?;
-        let spec = PhaseSpec { full: phase.program(c"program")?, rest, data, batch_size, collect: false };
-        Ok(Some((spec, steps)))
+        let spec = PhaseSpec {
+            rest,
+            steps,
+            sums: phase.numbers(c"sums")?.iter().map(|&sum| sum != 0.0).collect(),
+            accumulation,
+            ..PhaseSpec::new(phase.program(c"program")?, data, batch_size)
+        };
+        Ok(Some((spec, steps.unwrap_or(visit))))
+    }
+
+    /// The program for the last batch; below 0 where there is none.
+    fn rest(&self) -> Outcome<Option<ProgramId>> {
+        if self.number(c"rest")? < 0.0 { Ok(None) } else { self.program(c"rest").map(Some) }
+    }
+
+    /// `{ step, sums, seen, batches }`
+    fn begin(&self) -> Outcome<Start> {
+        let running = Running { sums: self.numbers(c"sums")?, seen: self.number(c"seen")? };
+        Ok(Start { step: self.count(c"step")?, running, batches: self.count(c"batches")? as u64 })
     }
 
     fn program(&self, name: &CStr) -> Outcome<ProgramId> {
@@ -118,7 +142,8 @@ fn wrong(name: &CStr, expected: &str) -> Failure {
     Failure::Core(Error::Value(format!("fit: {}; expected {expected}", name.to_string_lossy())))
 }
 
-/// `fitStart(spec, callback) -> run`: `key` below 0 takes one from the stream of the environment.
+/// `fitStart(spec, callback) -> run`: `key` below 0 takes one from the stream of the environment; `validates` is how many
+/// epochs lie between two validations, or lists those after which it runs, counted from 1.
 pub fn start(call: &Call<'_>) -> Outcome<f64> {
     let spec = Reader { env: call.env, object: call.value(0) };
     let (train, validation) = (spec.phase(c"train")?, spec.phase(c"validation")?);
@@ -127,16 +152,24 @@ pub fn start(call: &Call<'_>) -> Outcome<f64> {
     let (shuffle, key) = (spec.flag(c"shuffle")?, spec.number(c"key")?);
     let each = spec.flag(c"batches")?;
     let progress_ms = spec.count(c"progressMs")? as u64;
+    let begin = spec.object(c"start")?.ok_or_else(|| wrong(c"start", "an object"))?.begin()?;
+    let offset = spec.count(c"offset")? as u64;
+    let validates = match value::as_number(call.env, spec.field(c"validates")?) {
+        Some(every) => Validates::Every(whole(every).unwrap_or(1)),
+        None => {
+            Validates::After(spec.numbers(c"validates")?.iter().filter_map(|&epoch| whole(epoch)).collect())
+        }
+    };
+    let asks = Asks { train: spec.flag(c"askTrain")?, validation: spec.flag(c"askValidation")? };
     let callback = Strong::new(call.env, call.value(1))?;
 
     let mut state = call.at_work()?;
     let stream = if key < 0.0 {
         state.engine.fork_stream()
     } else {
-        Stream::new(whole(key).unwrap_or_default() as u64)
+        Stream { offset, ..Stream::new(whole(key).unwrap_or_default() as u64) }
     };
-    let facts =
-        Facts { key: stream.seed as f64, steps, validates: validation.is_some(), trains: train.is_some() };
+    let facts = Facts { key: stream.seed as f64, steps, trains: train.is_some() };
     let spec = JobSpec {
         train: train.map(|(phase, _)| phase),
         validation: validation.map(|(phase, _)| phase),
@@ -147,6 +180,9 @@ pub fn start(call: &Call<'_>) -> Outcome<f64> {
         progress_ms,
         batches: each,
         ask: true,
+        start: begin,
+        validates,
+        asks,
     };
     let id = state.runs.last + 1;
     state.runs.last = id;
@@ -194,7 +230,7 @@ fn launch(
     thread.map_err(|error| Error::Device(format!("fit: no thread: {error}")))
 }
 
-/// `fitResume(run, stop)`: answers an epoch event; nothing happens where the run has ended.
+/// `fitResume(run, stop)`: answers an event that waits, of an epoch or a batch; nothing happens where the run has ended.
 pub fn resume(call: &Call<'_>) -> Outcome<()> {
     let (id, stop) = (call.count(0)?, call.flag(1)?);
     if let Some(run) = u32::try_from(id).ok().and_then(|id| call.home.state().ok()?.runs.control(id)) {
@@ -262,8 +298,11 @@ fn deliver(env: sys::napi_env, home: &Home, id: u32, event: Event) -> Outcome<()
 fn describe(env: sys::napi_env, facts: Facts, event: Event) -> Outcome<sys::napi_value> {
     let object = value::object(env)?;
     let set = |name: &CStr, value| value::set(env, object, name, value);
+    let number = |name: &CStr, number: usize| set(name, value::number(env, number as f64)?);
+    let bad = |bad: Option<usize>| set(c"bad", value::number(env, bad.map_or(-1.0, |step| step as f64))?);
     let kind = match &event {
         Event::Progress { .. } | Event::Batch { .. } => "progress",
+        Event::Ask(_) => "ask",
         Event::Epoch { .. } => "epoch",
         Event::Done => "done",
         Event::Aborted => "aborted",
@@ -271,28 +310,56 @@ fn describe(env: sys::napi_env, facts: Facts, event: Event) -> Outcome<sys::napi
     };
     set(c"kind", value::text(env, kind)?)?;
     match event {
-        Event::Progress { epoch, step, steps: _, values }
-        | Event::Batch { epoch, step, steps: _, values } => {
+        Event::Progress { epoch, step, values, bad: first, .. } => {
             set(c"phase", value::text(env, if facts.trains { "train" } else { "validation" })?)?;
-            set(c"epoch", value::number(env, epoch as f64)?)?;
-            set(c"step", value::number(env, step as f64)?)?;
-            set(c"steps", value::number(env, facts.steps as f64)?)?;
+            number(c"epoch", epoch)?;
+            number(c"step", step)?;
+            number(c"steps", facts.steps)?;
             set(c"values", value::numbers(env, &values)?)?;
+            bad(first)?;
         }
-        Event::Epoch { epoch, values, validation } => {
-            set(c"epoch", value::number(env, epoch as f64)?)?;
+        Event::Ask(standing) => describe_standing(env, object, facts, &standing)?,
+        Event::Epoch { epoch, values, validation, bad: first, offset, batches } => {
+            number(c"epoch", epoch)?;
             set(c"key", value::number(env, facts.key)?)?;
-            set(c"steps", value::number(env, facts.steps as f64)?)?;
+            number(c"steps", facts.steps)?;
             set(c"values", value::numbers(env, &values)?)?;
-            let validation =
-                if facts.validates { value::numbers(env, &validation)? } else { value::null(env)? };
+            let validation = match validation {
+                Some(values) => value::numbers(env, &values)?,
+                None => value::null(env)?,
+            };
             set(c"validation", validation)?;
+            bad(first)?;
+            set(c"offset", value::number(env, offset as f64)?)?;
+            set(c"batches", value::number(env, batches as f64)?)?;
         }
         Event::Failed(error) => {
             set(c"code", value::text(env, error.code())?)?;
             set(c"message", value::text(env, error.message())?)?;
         }
-        Event::Done | Event::Aborted => {}
+        // Batches go their own way, many in one call.
+        Event::Batch { .. } | Event::Done | Event::Aborted => {}
     }
     Ok(object)
+}
+
+/// What is known where a pass waits for an answer: enough to go on from there another time.
+fn describe_standing(
+    env: sys::napi_env,
+    object: sys::napi_value,
+    facts: Facts,
+    standing: &Standing,
+) -> Outcome<()> {
+    let set = |name: &CStr, value| value::set(env, object, name, value);
+    set(c"phase", value::text(env, if standing.validation { "validation" } else { "train" })?)?;
+    set(c"epoch", value::number(env, standing.epoch as f64)?)?;
+    set(c"step", value::number(env, standing.step as f64)?)?;
+    set(c"steps", value::number(env, standing.steps as f64)?)?;
+    set(c"first", value::boolean(env, standing.first)?)?;
+    set(c"values", value::numbers(env, &standing.values)?)?;
+    set(c"key", value::number(env, facts.key)?)?;
+    set(c"sums", value::numbers(env, &standing.running.sums)?)?;
+    set(c"seen", value::number(env, standing.running.seen)?)?;
+    set(c"offset", value::number(env, standing.offset as f64)?)?;
+    set(c"batches", value::number(env, standing.batches as f64)?)
 }

@@ -9,7 +9,7 @@ use super::runnable::Runnable;
 use super::{Engine, Handle, ProgramId};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
-use crate::runner::{Job, Phase, Stage};
+use crate::runner::{Accumulation, Asks, Job, Phase, Stage, Start, Validates};
 use crate::shape::View;
 use crate::storage::{Gate, Storage, Value};
 
@@ -23,6 +23,35 @@ pub struct PhaseSpec {
     pub batch_size: usize,
     /// Whether the outputs are wanted whole rather than as means.
     pub collect: bool,
+    /// Batches of a pass, where it is not one visit of each example.
+    pub steps: Option<usize>,
+    /// Which outputs are sums rather than means; all are means where it is empty.
+    pub sums: Vec<bool>,
+    pub accumulation: Option<AccumulationSpec>,
+}
+
+/// Programs that only add gradients up: all batches but each `every`-th take them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccumulationSpec {
+    pub every: u64,
+    pub full: ProgramId,
+    pub rest: Option<ProgramId>,
+}
+
+impl PhaseSpec {
+    /// One visit of each example, the outputs as means.
+    pub fn new(full: ProgramId, data: Vec<Handle>, batch_size: usize) -> Self {
+        Self {
+            full,
+            rest: None,
+            data,
+            batch_size,
+            collect: false,
+            steps: None,
+            sums: Vec::new(),
+            accumulation: None,
+        }
+    }
 }
 
 /// A training, an evaluation or a prediction.
@@ -38,6 +67,29 @@ pub struct JobSpec {
     /// Whether to tell of each batch.
     pub batches: bool,
     pub ask: bool,
+    pub start: Start,
+    pub validates: Validates,
+    pub asks: Asks,
+}
+
+impl JobSpec {
+    /// Epochs of nothing yet, told of as they end.
+    pub fn new(epochs: std::ops::Range<usize>, stream: Stream) -> Self {
+        Self {
+            train: None,
+            validation: None,
+            epochs,
+            shuffle: false,
+            numbers: Vec::new(),
+            stream,
+            progress_ms: 100,
+            batches: false,
+            ask: false,
+            start: Start::default(),
+            validates: Validates::Every(1),
+            asks: Asks::default(),
+        }
+    }
 }
 
 impl Engine {
@@ -52,6 +104,9 @@ impl Engine {
         let reads = read_only(&gate, &leases, train.iter().chain(&validation));
         for phase in spec.train.iter().chain(&spec.validation) {
             self.take_gradients(phase.full)?;
+            if let Some(more) = &phase.accumulation {
+                self.take_gradients(more.full)?;
+            }
         }
         let handles = collected.into_iter().map(|storage| {
             let node = self.adopt_storage(storage, false);
@@ -63,6 +118,9 @@ impl Engine {
             train,
             validation,
             epochs: spec.epochs.clone(),
+            start: spec.start.clone(),
+            validates: spec.validates.clone(),
+            asks: spec.asks,
             numbers: spec.numbers.clone(),
             stream: spec.stream,
             progress: Duration::from_millis(spec.progress_ms),
@@ -100,7 +158,16 @@ impl Engine {
     fn phase(&mut self, spec: &PhaseSpec, gathers: bool, collected: &mut Vec<Arc<Storage>>) -> Result<Phase> {
         let mut full = self.stage(spec.full)?;
         let mut rest = spec.rest.map(|id| self.stage(id)).transpose()?;
-        for stage in [Some(&full), rest.as_ref()].into_iter().flatten() {
+        let mut accumulation = match &spec.accumulation {
+            Some(more) => Some(Accumulation {
+                every: more.every.max(1),
+                full: self.stage(more.full)?,
+                rest: more.rest.map(|id| self.stage(id)).transpose()?,
+            }),
+            None => None,
+        };
+        let added = accumulation.iter().flat_map(|more| std::iter::once(&more.full).chain(&more.rest));
+        for stage in std::iter::once(&full).chain(&rest).chain(added) {
             self.check_data(&stage.runnable, &spec.data)?;
         }
         let mut data = Vec::new();
@@ -163,8 +230,15 @@ impl Engine {
             if let (Some(rest), Some(id)) = (&mut rest, spec.rest) {
                 rest.runnable = self.gathering(id, count)?;
             }
+            if let (Some(more), Some(ids)) = (&mut accumulation, &spec.accumulation) {
+                more.full.runnable = self.gathering(ids.full, count)?;
+                if let (Some(rest), Some(id)) = (&mut more.rest, ids.rest) {
+                    rest.runnable = self.gathering(id, count)?;
+                }
+            }
         }
-        Ok(Phase { full, rest, data, count, batch_size: spec.batch_size, gathers, collect })
+        let (batch_size, steps, sums) = (spec.batch_size, spec.steps, spec.sums.clone());
+        Ok(Phase { full, rest, data, count, batch_size, steps, sums, accumulation, gathers, collect })
     }
 
     fn stage(&mut self, id: ProgramId) -> Result<Stage> {
@@ -195,7 +269,7 @@ impl Engine {
 fn lease<'a>(gate: &Arc<Gate>, phases: impl Iterator<Item = &'a Phase>) -> Result<Vec<Arc<Storage>>> {
     let mut leases: Vec<Arc<Storage>> = Vec::new();
     for phase in phases {
-        for stage in [Some(&phase.full), phase.rest.as_ref()].into_iter().flatten() {
+        for stage in phase.stages() {
             for &written in &stage.runnable.written {
                 let storage = &stage.states[written as usize];
                 if leases.iter().any(|s| s.id == storage.id) {
@@ -222,7 +296,7 @@ fn read_only<'a>(
 ) -> Vec<Arc<Storage>> {
     let mut reads: Vec<Arc<Storage>> = Vec::new();
     for phase in phases {
-        let states = [Some(&phase.full), phase.rest.as_ref()].into_iter().flatten().flat_map(|s| &*s.states);
+        let states = phase.stages().flat_map(|s| &*s.states);
         for storage in states.chain(phase.data.iter().map(|(storage, _)| storage)) {
             if !leases.iter().chain(&reads).any(|known| known.id == storage.id) {
                 storage.begin_reading(gate);

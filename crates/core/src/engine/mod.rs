@@ -40,7 +40,7 @@ pub use calls::{Glance, Info, Operand};
 pub use explain::{ExplainRow, Explanation};
 pub use gradient::Grad;
 pub use handles::Handle;
-pub use jobs::{JobSpec, PhaseSpec};
+pub use jobs::{AccumulationSpec, JobSpec, PhaseSpec};
 pub use optimizer::{OptimizerId, OptimizerSpec};
 pub use program::{ProgramId, RunArg};
 pub use reading::{Elements, Loaded, Loader, Reading, Readings};

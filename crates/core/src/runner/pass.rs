@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::tally::Tally;
 use super::ticker::Ticker;
-use super::{Control, Event, Phase, Stage, shuffled};
+use super::{Control, Event, Phase, Stage, Standing, Start, shuffled};
 use crate::backend::{Backend, Binding, BufferId};
 use crate::engine::{Given, Replay};
 use crate::error::{Error, Result};
@@ -17,11 +17,34 @@ pub(super) struct Loop {
     numbers: Vec<f64>,
     full: Lane,
     rest: Option<Lane>,
+    /// Batches whose gradients are only added up take these.
+    adding: Option<(u64, Lane, Option<Lane>)>,
+    /// Batches of all passes.
+    pub batches: u64,
     order: Option<Order>,
     scratch: Buffer,
     tally: Tally,
     inputs: Vec<Binding>,
     outputs: Vec<Binding>,
+}
+
+/// Which pass it is, and who hears of it.
+pub(super) struct Pass {
+    pub epoch: usize,
+    pub from: Start,
+    pub validation: bool,
+    /// Whether it waits for an answer before the first step and after each.
+    pub asks: bool,
+    /// Whether it tells of its progress.
+    pub told: bool,
+}
+
+/// How a pass ended.
+pub(super) struct Passed {
+    pub values: Vec<f64>,
+    pub bad: Option<usize>,
+    /// Whether an answer ended it.
+    pub stopped: bool,
 }
 
 /// A program bound to what it works on.
@@ -39,6 +62,8 @@ struct Order {
     buffer: Buffer,
     numbers: Vec<i32>,
     bytes: Vec<u8>,
+    /// The visit of the examples that the numbers are for.
+    visit: Option<usize>,
 }
 
 /// A buffer of the loop's own.
@@ -64,20 +89,20 @@ pub(super) struct Passing<'a> {
     pub gate: &'a Arc<Gate>,
     pub stream: &'a mut Stream,
     pub control: &'a Control,
+    /// Decides the orders.
+    pub seed: u64,
 }
 
 impl Loop {
     pub fn new(phase: Phase, numbers: &[f64], each: bool) -> Result<Self> {
         let backend = &phase.full.runnable.backend;
-        let stages = [Some(&phase.full), phase.rest.as_ref()];
-        let arena_bytes =
-            stages.iter().flatten().map(|s| s.runnable.plan.arena_bytes).max().unwrap_or(0).max(64);
+        let arena_bytes = phase.stages().map(|s| s.runnable.plan.arena_bytes).max().unwrap_or(0).max(64);
         let scratch = Buffer::new(backend, arena_bytes)?;
-        let tally = Tally::new(&phase.full.runnable, each)?;
+        let tally = Tally::new(&phase, each)?;
         let order = if phase.gathers {
             let numbers = Vec::with_capacity(phase.count);
             let bytes = Vec::with_capacity(phase.count * 4);
-            Some(Order { buffer: Buffer::new(backend, phase.count * 4)?, numbers, bytes })
+            Some(Order { buffer: Buffer::new(backend, phase.count * 4)?, numbers, bytes, visit: None })
         } else {
             None
         };
@@ -95,62 +120,132 @@ impl Loop {
         let first =
             Given { inputs: &inputs, numbers, outputs: &outputs, arena: scratch.id, stream: Stream::new(0) };
         let full = Lane::new(&phase.full, &first)?;
-        let rest = phase.rest.as_ref().map(|stage| Lane::new(stage, &first)).transpose()?;
-        Ok(Self { numbers: numbers.to_vec(), full, rest, order, scratch, tally, inputs, outputs, phase })
+        let lane = |stage: &Option<Stage>| stage.as_ref().map(|stage| Lane::new(stage, &first)).transpose();
+        let rest = lane(&phase.rest)?;
+        let adding = match &phase.accumulation {
+            Some(more) => Some((more.every, Lane::new(&more.full, &first)?, lane(&more.rest)?)),
+            None => None,
+        };
+        let numbers = numbers.to_vec();
+        Ok(Self { numbers, full, rest, adding, batches: 0, order, scratch, tally, inputs, outputs, phase })
     }
 
-    /// Visits the examples of the coming pass in the order of an epoch, where the phase gathers.
-    pub fn shuffle(&mut self, seed: u64, epoch: u64) -> Result<()> {
-        let Some(Order { buffer, numbers, bytes }) = &mut self.order else { return Ok(()) };
-        shuffled(seed, epoch, self.phase.count, numbers);
-        bytes.clear();
-        bytes.extend(numbers.iter().flat_map(|example| example.to_le_bytes()));
-        buffer.backend.upload(buffer.id, 0, bytes)
+    /// Visits the examples in the order of one visit of them all, where the phase gathers.
+    fn shuffle(&mut self, seed: u64, visit: usize) -> Result<()> {
+        let Some(order) = &mut self.order else { return Ok(()) };
+        if order.visit == Some(visit) {
+            return Ok(());
+        }
+        shuffled(seed, visit as u64, self.phase.count, &mut order.numbers);
+        order.bytes.clear();
+        order.bytes.extend(order.numbers.iter().flat_map(|example| example.to_le_bytes()));
+        order.visit = Some(visit);
+        order.buffer.backend.upload(order.buffer.id, 0, &order.bytes)
     }
 
-    /// One pass; the means of the outputs over all examples, or `None` where it was aborted.
+    /// Batches in one visit of the examples.
+    fn per_visit(&self) -> usize {
+        let (count, size) = (self.phase.count, self.phase.batch_size.max(1));
+        if self.rest.is_some() { count.div_ceil(size) } else { count / size }
+    }
+
+    /// One pass, or what is left of it; none where it was aborted.
     pub fn pass(
         &mut self,
         passing: &mut Passing<'_>,
-        mut tell: Option<&mut Ticker<'_>>,
-    ) -> Result<Option<Vec<f64>>> {
-        let (count, batch_size) = (self.phase.count, self.phase.batch_size);
-        let steps = count.div_ceil(batch_size.max(1));
-        self.tally.clear();
-        let (mut start, mut step) = (0, 0);
-        while start < count {
-            let batch = batch_size.min(count - start);
-            if batch < batch_size && self.rest.is_none() {
-                break;
-            }
+        pass: Pass,
+        tell: &mut Ticker<'_>,
+    ) -> Result<Option<Passed>> {
+        let per_visit = self.per_visit();
+        let steps = match self.phase.steps {
+            // What is measured is measured from the first example on, and at most once.
+            Some(steps) if pass.validation => steps.min(per_visit),
+            Some(steps) => steps,
+            None => per_visit,
+        };
+        let before = if pass.validation { 0 } else { pass.epoch * steps };
+        let mut step = pass.from.step;
+        self.tally.clear(pass.from.running, step)?;
+        let mut stopped = false;
+        if pass.asks && step < steps {
+            stopped = self.ask(passing, (pass.epoch, pass.validation), (step, steps, true), tell)?;
+        }
+        while step < steps && per_visit > 0 && !stopped {
             if passing.control.aborted() {
                 return Ok(None);
             }
+            let (visit, at) = ((before + step) / per_visit, (before + step) % per_visit);
+            self.shuffle(passing.seed, visit)?;
+            let start = at * self.phase.batch_size;
+            let batch = self.phase.batch_size.min(self.phase.count - start);
             self.step(passing, start, batch)?;
             if self.phase.collect.is_empty() {
                 self.tally.add(batch as f64)?;
             }
-            start += batch;
             step += 1;
-            let Some(tell) = tell.as_deref_mut() else { continue };
-            if tell.batches {
-                let values = self.tally.means()?;
-                (tell.emit)(Event::Batch { epoch: tell.epoch, step, steps, values });
+            if pass.asks {
+                stopped = self.ask(passing, (pass.epoch, pass.validation), (step, steps, false), tell)?;
             }
-            if tell.due() {
-                let values = self.tally.means()?;
-                (tell.emit)(Event::Progress { epoch: tell.epoch, step, steps, values });
+            if pass.told {
+                self.tell(tell, step, steps)?;
             }
         }
+        if passing.control.aborted() && step < steps {
+            return Ok(None);
+        }
         self.scratch.backend.sync()?;
-        self.tally.means().map(Some)
+        let values = self.tally.means()?;
+        Ok(Some(Passed { values, bad: self.tally.bad(), stopped }))
+    }
+
+    fn tell(&mut self, tell: &mut Ticker<'_>, step: usize, steps: usize) -> Result<()> {
+        if tell.batches {
+            let values = self.tally.means()?;
+            (tell.emit)(Event::Batch { epoch: tell.epoch, step, steps, values });
+        }
+        if tell.due() {
+            let values = self.tally.means()?;
+            let bad = self.tally.bad();
+            (tell.emit)(Event::Progress { epoch: tell.epoch, step, steps, values, bad });
+        }
+        Ok(())
+    }
+
+    /// Tells where the pass stands and waits; whether it is to end here.
+    fn ask(
+        &mut self,
+        passing: &Passing<'_>,
+        (epoch, validation): (usize, bool),
+        (step, steps, first): (usize, usize, bool),
+        tell: &mut Ticker<'_>,
+    ) -> Result<bool> {
+        self.scratch.backend.sync()?;
+        let values = self.tally.means()?;
+        (tell.emit)(Event::Ask(Standing {
+            validation,
+            epoch,
+            step,
+            steps,
+            first,
+            values,
+            running: self.tally.running().clone(),
+            offset: passing.stream.offset,
+            batches: self.batches,
+        }));
+        Ok(passing.control.wait())
     }
 
     fn step(&mut self, passing: &mut Passing<'_>, start: usize, batch: usize) -> Result<()> {
+        self.batches += 1;
+        let lanes = match &mut self.adding {
+            Some((every, full, rest)) if !self.batches.is_multiple_of(*every) => (full, rest),
+            _ => (&mut self.full, &mut self.rest),
+        };
         let lane = if batch < self.phase.batch_size {
-            self.rest.as_mut().ok_or_else(|| Error::Internal("fit: no program for the last batch".into()))?
+            let missing = || Error::Internal("fit: no program for the last batch".into());
+            lanes.1.as_mut().ok_or_else(missing)?
         } else {
-            &mut self.full
+            lanes.0
         };
         if let Some(order) = self.inputs.get_mut(self.phase.data.len()) {
             order.offset = start * 4;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::{Phase, Running};
 use crate::backend::{Backend, Binding, BufferId};
 use crate::dtype::DType;
 use crate::engine::Runnable;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Steps between two readings at most: a reading costs as much as everything else around a small step.
 const STEPS: usize = 64;
@@ -23,8 +24,10 @@ pub(super) struct Tally {
     /// The weights of the steps that wait.
     waiting: Vec<f64>,
     bytes: Vec<u8>,
-    sums: Vec<f64>,
-    seen: f64,
+    running: Running,
+    /// Steps that were read in this pass, and the first of them whose first output was not finite.
+    read: usize,
+    bad: Option<usize>,
 }
 
 struct Output {
@@ -32,11 +35,15 @@ struct Output {
     dtype: DType,
     numel: usize,
     bytes: usize,
+    /// Where its sums begin; one for a mean, one for each element of a sum.
+    first: usize,
+    sum: bool,
 }
 
 impl Tally {
     /// For the outputs of a program; `each` where every step is looked at.
-    pub fn new(runnable: &Runnable, each: bool) -> Result<Self> {
+    pub fn new(phase: &Phase, each: bool) -> Result<Self> {
+        let runnable: &Runnable = &phase.full.runnable;
         let sizes: SmallVec<[usize; 4]> =
             runnable.outputs.iter().map(|(ty, view)| view.numel() * ty.dtype.size()).collect();
         let largest = sizes.iter().copied().max().unwrap_or(0).max(1);
@@ -47,21 +54,36 @@ impl Tally {
             room,
             waiting: Vec::with_capacity(room),
             bytes: vec![0; room * largest],
-            sums: vec![0.0; sizes.len()],
-            seen: 0.0,
+            running: Running::default(),
+            read: 0,
+            bad: None,
         };
-        for ((ty, view), &bytes) in runnable.outputs.iter().zip(&sizes) {
+        let mut first = 0;
+        for (at, ((ty, view), &bytes)) in runnable.outputs.iter().zip(&sizes).enumerate() {
             let buffer = tally.backend.alloc(room * bytes)?;
-            tally.outputs.push(Output { buffer, dtype: ty.dtype, numel: view.numel(), bytes });
+            let (sum, numel) = (phase.sums.get(at).copied().unwrap_or(false), view.numel());
+            tally.outputs.push(Output { buffer, dtype: ty.dtype, numel, bytes, first, sum });
+            first += if sum { numel } else { 1 };
         }
+        tally.running.sums = vec![0.0; first];
         Ok(tally)
     }
 
-    /// Begins another pass.
-    pub fn clear(&mut self) {
+    /// Begins another pass, of which `from` may be done.
+    pub fn clear(&mut self, from: Running, done: usize) -> Result<()> {
         self.waiting.clear();
-        self.sums.fill(0.0);
-        self.seen = 0.0;
+        (self.read, self.bad) = (done, None);
+        if done == 0 {
+            self.running.sums.fill(0.0);
+            self.running.seen = 0.0;
+            return Ok(());
+        }
+        let (given, wanted) = (from.sums.len(), self.running.sums.len());
+        if given != wanted {
+            return Err(Error::Value(format!("fit: {given} sums to go on with; expected {wanted}")));
+        }
+        self.running = from;
+        Ok(())
     }
 
     /// Where the next step puts its outputs.
@@ -73,33 +95,58 @@ impl Tally {
     /// A step over `examples` examples has been given to the backend.
     pub fn add(&mut self, examples: f64) -> Result<()> {
         self.waiting.push(examples);
-        self.seen += examples;
+        self.running.seen += examples;
         if self.waiting.len() == self.room { self.settle() } else { Ok(()) }
     }
 
-    /// Adds what waits, in the order of the steps: the mean of each output, weighted by the examples.
+    /// Adds what waits, in the order of the steps: means weighted by the examples, sums as they are.
     fn settle(&mut self) -> Result<()> {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        for (sum, output) in self.sums.iter_mut().zip(&self.outputs) {
+        for output in &self.outputs {
             let bytes = &mut self.bytes[..self.waiting.len() * output.bytes];
             self.backend.download(output.buffer, 0, bytes)?;
             let size = output.dtype.size();
             for (at, weight) in self.waiting.iter().enumerate() {
                 let step = &bytes[at * output.bytes..(at + 1) * output.bytes];
-                let total: f64 = step.chunks_exact(size).map(|element| decode(element, output.dtype)).sum();
-                *sum += weight * total / output.numel as f64;
+                let elements = step.chunks_exact(size).map(|element| decode(element, output.dtype));
+                if output.sum {
+                    let sums = &mut self.running.sums[output.first..output.first + output.numel];
+                    sums.iter_mut().zip(elements).for_each(|(sum, element)| *sum += element);
+                    continue;
+                }
+                let total: f64 = elements.sum();
+                if output.first == 0 && self.bad.is_none() && !total.is_finite() {
+                    self.bad = Some(self.read + at);
+                }
+                self.running.sums[output.first] += weight * total / output.numel as f64;
             }
         }
+        self.read += self.waiting.len();
         self.waiting.clear();
         Ok(())
     }
 
-    /// The means so far; NaN before the first step.
+    /// The means so far, NaN before the first step, and the sums as they are.
     pub fn means(&mut self) -> Result<Vec<f64>> {
         self.settle()?;
-        Ok(self.sums.iter().map(|sum| sum / self.seen).collect())
+        let Running { sums, seen } = &self.running;
+        let mut values = sums.clone();
+        for output in self.outputs.iter().filter(|output| !output.sum) {
+            values[output.first] /= seen;
+        }
+        Ok(values)
+    }
+
+    /// What has been measured, after [`Tally::means`].
+    pub fn running(&self) -> &Running {
+        &self.running
+    }
+
+    /// The first step whose first output was not finite, after [`Tally::means`].
+    pub fn bad(&self) -> Option<usize> {
+        self.bad
     }
 }
 

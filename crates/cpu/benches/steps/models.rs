@@ -119,22 +119,7 @@ impl Net {
     }
 
     pub fn job(&self, program: ProgramId, epochs: usize, shuffle: bool) -> JobSpec {
-        JobSpec {
-            train: Some(PhaseSpec {
-                full: program,
-                rest: None,
-                data: self.data.clone(),
-                batch_size: BATCH,
-                collect: false,
-            }),
-            validation: None,
-            epochs: 0..epochs,
-            shuffle,
-            numbers: vec![],
-            stream: Stream::new(11),
-            progress_ms: 100,
-            batches: false,
-            ask: false,
-        }
+        let train = Some(PhaseSpec::new(program, self.data.clone(), BATCH));
+        JobSpec { train, shuffle, ..JobSpec::new(0..epochs, Stream::new(11)) }
     }
 }

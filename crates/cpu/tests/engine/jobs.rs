@@ -31,23 +31,9 @@ fn programs(e: &mut Engine, net: &Net, x: Handle, y: Handle, sizes: &[usize]) ->
 }
 
 fn spec(programs: &[ProgramId], x: Handle, y: Handle, epochs: usize, shuffle: bool) -> JobSpec {
-    JobSpec {
-        train: Some(PhaseSpec {
-            full: programs[0],
-            rest: programs.get(1).copied(),
-            data: vec![x, y],
-            batch_size: 8,
-            collect: false,
-        }),
-        validation: None,
-        epochs: 0..epochs,
-        shuffle,
-        numbers: vec![],
-        stream: Stream::new(11),
-        progress_ms: 0,
-        batches: false,
-        ask: false,
-    }
+    let phase = PhaseSpec::new(programs[0], vec![x, y], 8);
+    let train = Some(PhaseSpec { rest: programs.get(1).copied(), ..phase });
+    JobSpec { train, shuffle, progress_ms: 0, ..JobSpec::new(0..epochs, Stream::new(11)) }
 }
 
 #[test]
@@ -143,20 +129,9 @@ fn a_prediction_collects_its_rows() {
             e.trace_end(&[y], TraceOptions::default()).unwrap()
         };
         let (full, rest) = (trace_of(e, 4), trace_of(e, 3));
-        let phase = PhaseSpec { full, rest: Some(rest), data: vec![x], batch_size: 4, collect: true };
-        let (job, out) = e
-            .job(&JobSpec {
-                train: None,
-                validation: Some(phase),
-                epochs: 0..1,
-                shuffle: false,
-                numbers: vec![],
-                stream: Stream::new(0),
-                progress_ms: 0,
-                batches: false,
-                ask: false,
-            })
-            .unwrap();
+        let phase = PhaseSpec { rest: Some(rest), collect: true, ..PhaseSpec::new(full, vec![x], 4) };
+        let spec = JobSpec { validation: Some(phase), ..JobSpec::new(0..1, Stream::new(0)) };
+        let (job, out) = e.job(&spec).unwrap();
         job.run(&Control::default(), &mut |event| assert!(!matches!(event, Event::Failed(_)), "{event:?}"));
         let expected: Vec<f32> = values(e, x).iter().map(|v| v * 2.0).collect();
         assert_eq!(values(e, out[0]), expected);
@@ -203,24 +178,17 @@ fn an_evaluation_beside_a_training_sees_whole_steps_only() {
         Ok(vec![op(e, "sub", &[all, last], &[])])
     })
     .unwrap();
-    let phase = |full| Some(PhaseSpec { full, rest: None, data: vec![x], batch_size: 1, collect: false });
+    let phase = |full| Some(PhaseSpec::new(full, vec![x], 1));
     let mut start = |train, validation| {
-        let spec = JobSpec {
-            train,
-            validation,
-            epochs: 0..400,
-            shuffle: false,
-            numbers: vec![],
-            stream: Stream::new(0),
-            progress_ms: 1000,
-            batches: false,
-            ask: false,
-        };
+        let spec =
+            JobSpec { train, validation, progress_ms: 1000, ..JobSpec::new(0..400, Stream::new(0)) };
         let (job, _) = e.job(&spec).unwrap();
         std::thread::spawn(move || {
             let mut spread = 0.0f64;
             job.run(&Control::default(), &mut |event| match event {
-                Event::Epoch { validation, .. } => spread = validation.iter().fold(spread, |a, &b| a.max(b)),
+                Event::Epoch { validation, .. } => {
+                    spread = validation.iter().flatten().fold(spread, |a, &b| a.max(b));
+                }
                 Event::Failed(error) => panic!("{error}"),
                 _ => {}
             });
