@@ -310,7 +310,7 @@ function explained(compiler: Compiler): string {
   return table(compiler.name, native.explain(last.program.id))
 }
 
-/** @internal A program for arguments that need not exist yet, and the means to run and free it. */
+/** A program for arguments that need not exist yet, and the means to run and free it. */
 export interface TracedProgram {
   readonly id: number
   /** Shapes and element types of the outputs. */

@@ -1,4 +1,5 @@
 export * as lrScheduler from './schedule/index.js'
+export { EMA, type EMAOptions, type EMAState } from './ema.js'
 export { Adagrad, RMSprop, type AdagradHypers, type RMSpropHypers } from './adaptive.js'
 export { Adam, AdamW, type AdamHypers } from './adam.js'
 export type { EpsMode } from './hyper.js'

@@ -58,7 +58,7 @@ export interface CallbackHooks {
   loadStateTensors?(tensors: Readonly<Record<string, Tensor>>): void
   /** The file of a training to go on with, where there is one and `fit` was not given one; asked before the first hook. */
   resumeFrom?(): string | null
-  /** @internal Told of the model before the first hook. */
+  /** @hidden Told of the model before the first hook. */
   attach?(model: Model, params: CallbackParams): void
 }
 
@@ -113,7 +113,7 @@ export abstract class Callback implements CallbackHooks {
     )
   }
 
-  /** @internal */
+  /** @hidden */
   attach(model: Model, params: CallbackParams): void {
     this.#model = model
     this.#params = params
@@ -138,12 +138,27 @@ export const hookNames: readonly HookName[] = [
   'onPredictBatchEnd',
 ]
 
+type WholeHook = Exclude<HookName, `${string}Batch${string}` | `onEpoch${string}`>
+export type CountedHook = Extract<HookName, `${string}Batch${string}` | `onEpoch${string}`>
+
+/** The hook that runs at the moment, as far as a training that is resumed has to catch up with it. */
+export interface PendingHook {
+  readonly hook: CountedHook
+  /** The epoch or batch. */
+  readonly index: number
+  readonly logs: Logs
+  /** The first callback whose turn has not come. */
+  readonly from: number
+}
+
 /** The callbacks of one training, evaluation or prediction, in the order in which they were given. */
 export class CallbackList {
   readonly #callbacks: readonly CallbackHooks[]
+  #pending: PendingHook | null = null
 
-  constructor(op: string, callbacks: unknown) {
-    this.#callbacks = requireCallbacks(op, callbacks)
+  /** `more` are called after those that were given. */
+  constructor(op: string, callbacks: unknown, more: readonly CallbackHooks[] = []) {
+    this.#callbacks = [...requireCallbacks(op, callbacks), ...more]
   }
 
   /** Whether a callback has one of these hooks. */
@@ -151,15 +166,17 @@ export class CallbackList {
     return this.#callbacks.some((callback) => names.some((name) => callback[name] !== undefined))
   }
 
+  /** What runs at the moment; null between hooks. */
+  get pending(): PendingHook | null {
+    return this.#pending
+  }
+
   attach(model: Model, params: CallbackParams): void {
     for (const callback of this.#callbacks) callback.attach?.(model, params)
   }
 
   /** Calls a hook of all callbacks, one after the other. */
-  async whole(
-    name: Exclude<HookName, `${string}Batch${string}` | `onEpoch${string}`>,
-    logs: Logs,
-  ): Promise<void> {
+  async whole(name: WholeHook, logs: Logs): Promise<void> {
     for (const callback of this.#callbacks) {
       const result = callback[name]?.(logs)
       if (isThenable(result)) await result
@@ -167,14 +184,17 @@ export class CallbackList {
   }
 
   /** Calls a hook of an epoch or a batch of all callbacks, one after the other. */
-  async counted(
-    name: Extract<HookName, `${string}Batch${string}` | `onEpoch${string}`>,
-    index: number,
-    logs: Logs,
-  ): Promise<void> {
-    for (const callback of this.#callbacks) {
-      const result = callback[name]?.(index, logs)
-      if (isThenable(result)) await result
+  async counted(hook: CountedHook, index: number, logs: Logs, from = 0): Promise<void> {
+    try {
+      for (let at = from; at < this.#callbacks.length; at += 1) {
+        const callback = this.#callbacks[at] as CallbackHooks
+        if (callback[hook] === undefined) continue
+        this.#pending = { hook, index, logs, from: at + 1 }
+        const result = callback[hook](index, logs)
+        if (isThenable(result)) await result
+      }
+    } finally {
+      this.#pending = null
     }
   }
 

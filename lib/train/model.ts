@@ -2,19 +2,33 @@ import { ValueError } from '../errors.js'
 import type { Preprocessing } from '../data/preprocessing.js'
 import type { FilePath } from '../io/files.js'
 import { Module, type LoadOptions, type LoadReport } from '../nn/module.js'
-import { concat } from '../functional.js'
-import { type Tensor, noGrad } from '../tensor.js'
+import type { EMA } from '../optim/ema.js'
+import type { Tensor } from '../tensor.js'
+import { requireFlag } from '../tensor/checks.js'
 import {
   compiled as resolve,
+  compiledModels,
   type Compiled,
   type CompileOptions,
-  type Metric,
-  type MetricNameOf,
+  type LossesOption,
+  type MetricsOption,
+  type NumberNamesOf,
 } from './compiled.js'
+import { Fitting } from './epochs.js'
 import { type EvaluateOptions, evaluateModel } from './evaluation.js'
-import { type FitOptions, fitModel } from './fitting.js'
+import type { FitOptions } from './fit-options.js'
+import { fitModel } from './fitting.js'
 import type { History } from './history.js'
 import { predictModel, type PredictOptions } from './prediction.js'
+import {
+  type BatchOptions,
+  predictOneBatch,
+  testOneBatch,
+  type TrainBatchOptions,
+  trainOneBatch,
+} from './single.js'
+import { trainingState } from './state.js'
+import { ProgramCache } from './steps.js'
 import { holdsSamples, type Input, type Samples, tensors } from './source.js'
 import { summaryOf, type SummaryOptions } from './summary.js'
 import { Origin } from '../errors/origin.js'
@@ -31,8 +45,17 @@ export interface WithMetrics<N extends string> {
 /** The names of a model's metrics, as far as the compiler knows them. */
 export type MetricsOf<T> = T extends { readonly [metricNames]?: infer N extends string } ? N : string
 
-/** What `evaluate` gives: the loss and every metric. */
-export type Evaluation<N extends string = string> = { readonly loss: number } & { readonly [K in N]: number }
+/** What `predict` gives: what `forward` does; a tensor where its type does not tell. */
+export type Predicted<T> = T extends { forward(...inputs: never[]): infer R }
+  ? unknown extends R
+    ? Tensor
+    : R
+  : Tensor
+
+/** What `evaluate` gives: the loss and every metric; where their names are not known, any may be missing. */
+export type Evaluation<N extends string = string> = { readonly loss: number } & {
+  readonly [K in N]: string extends N ? number | undefined : number
+}
 
 /**
  * A module that trains itself: write `forward`, call `compile`, then `fit`, `evaluate` and `predict`.
@@ -58,20 +81,26 @@ export type Evaluation<N extends string = string> = { readonly loss: number } & 
  * ```
  */
 export abstract class Model extends Module {
-  #compiled: Compiled | null = null
   /**
    * How raw records become inputs of the model and its predictions names: `preprocessing` of the table that it was
    * trained on, kept in the file that `save` writes. Null by default.
    */
   preprocessing: Preprocessing | null = null
+  #stop = false
+  #predicting: ProgramCache | null = null
 
   /**
    * Decides how the model is trained; returns the model, whose results are typed by the metrics.
    *
+   * A model of several outputs has a loss for each: a list in their order, or a record by their names. The numbers are
+   * then `loss` (the sum, weighted by `lossWeights`), `digitLoss` and so on for each output, and `digitAccuracy` and so on
+   * for its metrics; outputs in a list are `output0`, `output1`, ….
+   *
    * @param options - `optimizer`: an optimizer or `'adam' | 'adamw' | 'sgd' | 'rmsprop' | 'adagrad'`; `loss`: a function
-   * `(prediction, target) => Tensor` or a name in `losses`; `metrics`: names, functions or `{ name, compute }`, where
-   * `'accuracy'` becomes the accuracy that fits loss and shapes
-   * @throws ValueError for names that do not exist
+   * `(prediction, target) => Tensor` or a name in `losses`; `metrics`: names, functions, `metrics.Metric` or
+   * `{ name, compute }`, where `'accuracy'` becomes the accuracy that fits loss and shapes; `lossWeights`,
+   * `weightedMetrics`, `clipNorm`, `clipValue`, `globalClipNorm`, `gradientAccumulationSteps`, `ema`
+   * @throws ValueError for names that do not exist, and for options that contradict each other
    * @example
    * ```ts
    * import { nn, optim } from 'neuroxide'
@@ -84,26 +113,46 @@ export abstract class Model extends Module {
    * console.log(model === net) // true
    * ```
    */
-  compile<const M extends readonly Metric[] = readonly []>(
-    options: CompileOptions<M>,
-  ): this & WithMetrics<MetricNameOf<M[number]>> {
-    this.#compiled = resolve(options, () => this.parameters())
-    noteCompiled(this, options)
-    return this as this & WithMetrics<MetricNameOf<M[number]>>
+  compile<
+    const M extends MetricsOption = readonly [],
+    const L extends LossesOption = LossesOption,
+    const W extends MetricsOption = readonly [],
+  >(options: CompileOptions<M, L, W>): this & WithMetrics<NumberNamesOf<M, L, W>> {
+    compiledModels.set(this, resolve(options as CompileOptions, this))
+    noteCompiled(this, options as CompileOptions)
+    return this as this & WithMetrics<NumberNamesOf<M, L, W>>
   }
 
   /** The optimizer that `compile` was given or has made; null before. */
   get optimizer(): Compiled['optimizer'] | null {
-    return this.#compiled?.optimizer ?? null
+    return compiledModels.get(this)?.optimizer ?? null
+  }
+
+  /** The averages of the weights that `compile({ ema })` asked for; null without. */
+  get ema(): EMA | null {
+    return compiledModels.get(this)?.update.ema ?? null
+  }
+
+  /**
+   * Whether a running `fit` is to end: set it in a callback. It ends after the batch where a callback has hooks of
+   * batches, and else after the epoch. `fit` begins with `false`.
+   */
+  get stopTraining(): boolean {
+    return this.#stop
+  }
+
+  set stopTraining(value: boolean) {
+    this.#stop = requireFlag('stopTraining', 'value', value)
   }
 
   #requireCompiled(op: string): Compiled {
-    if (this.#compiled === null) {
+    const compiled = compiledModels.get(this)
+    if (compiled === undefined) {
       throw new ValueError(
         `${op}: the model has no optimizer and no loss; expected both. First call compile({ optimizer, loss }).`,
       )
     }
-    return this.#compiled
+    return compiled
   }
 
   /**
@@ -111,11 +160,12 @@ export abstract class Model extends Module {
    *
    * Called again, it goes on where it was: weights and optimizer are kept.
    *
-   * @param x - inputs `[n, …]`, or a list of them for a `forward` of several
-   * @param y - targets `[n, …]`
-   * @param options - `epochs` (1), `batchSize` (32), `shuffle` (true), `validationSplit` or `validationData`, `verbose`
-   * (1), `signal`, `onEpochEnd`, `seed`
-   * @returns the curves of loss and metrics, one number per epoch
+   * @param x - inputs `[n, …]`, or a list or record of them for a `forward` of several
+   * @param y - targets `[n, …]`, or a list or record of them
+   * @param options - `epochs` (1), `batchSize` (32), `shuffle` (true), `validationSplit` or `validationData`, `callbacks`,
+   * `classWeight`, `sampleWeight`, `stepsPerEpoch`, `initialEpoch`, `resume`, `verbose` (1), `signal`, `seed` and more
+   * @returns a Promise of the curves of loss and metrics, one number per epoch; looped over, it gives the epochs as they
+   * end
    * @throws ValueError before `compile`, and for options out of range
    * @throws BusyError while another `fit` trains the same weights
    * @throws the reason of `signal`, when it is aborted: the weights are those after a whole step
@@ -128,14 +178,17 @@ export abstract class Model extends Module {
    * console.log(history.valLoss.length) // 1
    * ```
    */
-  fit<T extends Model>(this: T, x: Input, y: Input, options?: FitOptions): Promise<History<MetricsOf<T>>>
+  fit<T extends Model>(this: T, x: Input, y: Input, options?: FitOptions): Fitting<MetricsOf<T>>
   /** Trains the model on a data set, `{ x, y }`, or a loader, whose batches and order are its own. */
-  fit<T extends Model>(this: T, samples: Samples, options?: FitOptions): Promise<History<MetricsOf<T>>>
-  async fit(first: Input | Samples, second?: Input | FitOptions, third?: FitOptions): Promise<History> {
-    return await new Origin().during(async () => {
-      const [samples, options] = parted<FitOptions>('fit', first, second, third)
-      return await fitModel(this, this.#requireCompiled('fit'), samples, options)
-    })
+  fit<T extends Model>(this: T, samples: Samples, options?: FitOptions): Fitting<MetricsOf<T>>
+  fit(first: Input | Samples, second?: Input | FitOptions, third?: FitOptions): Fitting {
+    const origin = new Origin()
+    return Fitting.begin((channel) =>
+      origin.during(async (): Promise<History> => {
+        const [samples, options] = parted<FitOptions>('fit', first, second, third)
+        return await fitModel(this, this.#requireCompiled('fit'), samples, options, channel)
+      }),
+    )
   }
 
   /**
@@ -143,8 +196,8 @@ export abstract class Model extends Module {
    *
    * @param x - inputs `[n, …]`
    * @param y - targets `[n, …]`
-   * @param options - `batchSize` (32), `signal`
-   * @returns the loss and every metric: means over all samples
+   * @param options - `batchSize` (32), `sampleWeight`, `steps`, `callbacks`, `signal`
+   * @returns the loss and every metric, over all samples
    * @throws ValueError before `compile`
    * @example
    * ```ts
@@ -180,9 +233,9 @@ export abstract class Model extends Module {
   /**
    * The model's output for inputs, in evaluation mode, batch by batch and off the thread; it needs no `compile`.
    *
-   * @param x - inputs `[n, …]`, or a list of them for a `forward` of several
-   * @param options - `batchSize` (32), `signal`
-   * @returns the outputs of all samples, `[n, …]`
+   * @param x - inputs `[n, …]`, or a list or record of them for a `forward` of several
+   * @param options - `batchSize` (32), `callbacks`, `signal`
+   * @returns the outputs of all samples, `[n, …]`; a list or record of them where `forward` gives one
    * @example
    * ```ts
    * import { nn, zeros } from 'neuroxide'
@@ -190,10 +243,91 @@ export abstract class Model extends Module {
    * console.log((await model.predict(zeros([70, 2]))).shape) // [ 70, 3 ]
    * ```
    */
-  async predict(x: Input, options: PredictOptions = {}): Promise<Tensor> {
+  async predict<T extends Model>(this: T, x: Input, options: PredictOptions = {}): Promise<Predicted<T>> {
+    return await new Origin().during(
+      async () => (await predictModel(this, tensors('predict', x), options)) as Predicted<T>,
+    )
+  }
+
+  /**
+   * One step on one batch, off the thread.
+   *
+   * Programs are kept by the shapes of batches, so that only the first batch of a kind is traced.
+   *
+   * @param x - inputs `[n, …]`
+   * @param y - targets `[n, …]`
+   * @param options - `sampleWeight`, `classWeight`
+   * @returns loss and metrics of this batch, before the step
+   * @throws ValueError before `compile`
+   * @throws BusyError while a `fit` trains the same weights
+   * @example
+   * ```ts
+   * import { nn, ones, zeros } from 'neuroxide'
+   * const model = new nn.Sequential(new nn.Linear(2, 1)).compile({ optimizer: 'sgd', loss: 'mse', metrics: ['mae'] })
+   * const { loss, mae } = await model.trainOnBatch(ones([8, 2]), zeros([8, 1]))
+   * console.log(loss >= 0, mae >= 0) // true true
+   * ```
+   */
+  async trainOnBatch<T extends Model>(
+    this: T,
+    x: Input,
+    y: Input,
+    options: TrainBatchOptions = {},
+  ): Promise<Evaluation<MetricsOf<T>>> {
+    return await new Origin().during(
+      async () =>
+        (await trainOneBatch(this, this.#requireCompiled('trainOnBatch'), x, y, options)) as Evaluation<
+          MetricsOf<T>
+        >,
+    )
+  }
+
+  /**
+   * Loss and metrics of one batch, in evaluation mode and off the thread.
+   *
+   * @param x - inputs `[n, …]`
+   * @param y - targets `[n, …]`
+   * @param options - `sampleWeight`
+   * @throws ValueError before `compile`
+   * @example
+   * ```ts
+   * import { nn, ones, zeros } from 'neuroxide'
+   * const model = new nn.Sequential(new nn.Linear(2, 1)).compile({ optimizer: 'sgd', loss: 'mse' })
+   * console.log((await model.testOnBatch(ones([8, 2]), zeros([8, 1]))).loss >= 0) // true
+   * ```
+   */
+  async testOnBatch<T extends Model>(
+    this: T,
+    x: Input,
+    y: Input,
+    options: BatchOptions = {},
+  ): Promise<Evaluation<MetricsOf<T>>> {
+    return await new Origin().during(
+      async () =>
+        (await testOneBatch(this, this.#requireCompiled('testOnBatch'), x, y, options)) as Evaluation<
+          MetricsOf<T>
+        >,
+    )
+  }
+
+  /**
+   * The model's outputs for one batch, in evaluation mode and off the thread; it needs no `compile`.
+   *
+   * Programs are kept by the shapes of batches: for requests of a server, which are alike.
+   *
+   * @param x - inputs `[n, …]`, or a list or record of them
+   * @returns what `forward` gives
+   * @example
+   * ```ts
+   * import { nn, zeros } from 'neuroxide'
+   * const model = new nn.Sequential(new nn.Linear(2, 3), new nn.Softmax())
+   * console.log((await model.predictOnBatch(zeros([4, 2]))).shape) // [ 4, 3 ]
+   * ```
+   */
+  async predictOnBatch<T extends Model>(this: T, x: Input): Promise<Predicted<T>> {
     return await new Origin().during(async () => {
-      const parts = await predictModel(this, tensors('predict', x), options)
-      return noGrad(() => concat(parts, 0))
+      this.#predicting ??= new ProgramCache()
+      return (await predictOneBatch(this, this.#predicting, x)) as Predicted<T>
     })
   }
 
@@ -218,7 +352,7 @@ export abstract class Model extends Module {
    * ```
    */
   save(path: FilePath, options: SaveOptions = {}): Promise<void> {
-    return saveModel(this, path, options, () => null)
+    return saveModel(this, path, options, () => trainingState(this))
   }
 
   /**

@@ -278,7 +278,9 @@ function modelFrom(header: Header | null, contents: Contents): Module {
         throw new StateDictError(`${strangers.join('; ')}; expected the tensors that the structure needs.`)
     })
     if (made.constructor !== requireChain().Class)
-      throw new ValueError(`a structure of ${made.constructor.name} alone; expected nn.Sequential with layers.`)
+      throw new ValueError(
+        `a structure of ${made.constructor.name} alone; expected nn.Sequential with layers.`,
+      )
     return made
   } finally {
     // The values that layers draw when they are made are overwritten, so nobody shall miss them.

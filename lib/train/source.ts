@@ -145,12 +145,12 @@ function seeded(seed: number | undefined): { seed?: number } {
 }
 
 /** Samples in memory as batches, where JavaScript has to see each of them. */
-export function batchesOf(source: Source, firstEpoch = 0): Streamed {
+export function batchesOf(source: Source, firstVisit = 0): Streamed {
   if (source.kind === 'stream') return source
   const { samples, batchSize, shuffle, dropLast, seed } = source
   const loader = new DataLoader(samples, { batchSize, shuffle, dropLast, ...seeded(seed) })
-  loader.epoch = firstEpoch
-  return { kind: 'stream', batches: loader, steps: loader.length }
+  loader.epoch = firstVisit
+  return { kind: 'stream', batches: loader as Loader, steps: loader.length }
 }
 
 /** Inputs, targets and weights of a batch of a loader. */
@@ -162,6 +162,25 @@ export function batchOf(op: string, batch: LoaderBatch, labels?: DType): Batch<T
   const [inputs, targets] = [tensors(op, x), tensors(op, y, labels)]
   const weighted = weights(op, sampleWeight, listed(inputs)[0]?.shape[0] ?? 0)
   return { x: inputs, y: targets, ...(weighted === undefined ? {} : { sampleWeight: weighted }) }
+}
+
+/** The first batches of samples in memory. */
+export function sliced(source: InMemory, steps: number | undefined): InMemory {
+  if (steps === undefined || steps * source.batchSize >= source.samples.length) return source
+  return { ...source, samples: source.samples.slice(0, steps * source.batchSize) }
+}
+
+/** Samples that count as an option says. */
+export function weighted(op: string, source: Source, sampleWeight: Input): InMemory {
+  if (source.kind !== 'memory')
+    throw new ValueError(
+      `${op}: sampleWeight beside a loader; expected it in each batch, { x, y, sampleWeight }.`,
+    )
+  const { samples } = source
+  if (samples.sampleWeight !== undefined)
+    throw new ValueError(`${op}: sampleWeight beside samples that have weights; expected one of the two.`)
+  const own = weights(op, sampleWeight, samples.length)
+  return { ...source, samples: new TensorDataset(samples.x, samples.y, own) }
 }
 
 /** Keeps the tail for validation, as Keras does: what is left is `floor(n · (1 − share))`. */

@@ -104,6 +104,14 @@ const reasons: readonly { readonly reason: string; readonly names: readonly stri
     names: ['writeInputs', 'targetNumber', 'toJSON'].map((name) => `data.Preprocessing#${name}`),
   },
   {
+    reason: 'a base class without arguments; fit tells it of the model',
+    names: ['new Callback', 'Callback#attach'],
+  },
+  {
+    reason: 'they take nothing and work on the weights that the average was made for',
+    names: ['optim.EMA#update', 'optim.EMA#stateDict'],
+  },
+  {
     reason: 'the constructor calls it, with what it has checked',
     names: ['optim.Optimizer#check', 'optim.SGD#check'],
   },

@@ -266,17 +266,17 @@ export const fitting: Rows = [
     /3 as batch of the loader; expected/,
     async () => await ready().fit(bad([{ x: square(), y: square() }, 3]), quiet),
   ),
-  row('Model#fit', IndexError, /index 9 at position \[0, 0\]; expected 0 to 1/, () =>
+  row('Model#fit', IndexError, /label 9 in row 0 of the training data; expected a class in \[0, 2\)/, () =>
     classifier().fit(some([40, 2]), wrongClasses(), quiet),
   ),
-  row('Model#fit', IndexError, /index 9 at position \[0, 0\]; expected 0 to 1/, () =>
+  row('Model#fit', IndexError, /label 9 in row 0 of batch 1; expected a class in \[0, 2\)/, () =>
     classifier().fit([{ x: some([40, 2]), y: wrongClasses() }], quiet),
   ),
   row('Model#evaluate', ValueError, /there is no option "epochs"; expected/, () =>
     ready().evaluate(square(), square(), bad({ epochs: 1 })),
   ),
   row('Model#evaluate', ValueError, /there are no targets; expected/, () => ready().evaluate(bad())),
-  row('Model#evaluate', IndexError, /index 9 at .*; expected 0 to 1/, () =>
+  row('Model#evaluate', IndexError, /label 9 in row 0 of the data; expected a class in \[0, 2\)/, () =>
     classifier().evaluate(some([40, 2]), wrongClasses()),
   ),
   row('Model#predict', ValueError, /undefined; expected/, () => net().predict(bad())),

@@ -166,6 +166,11 @@ impl Loop {
         let before = if pass.validation { 0 } else { pass.epoch * steps };
         let mut step = pass.from.step;
         self.tally.clear(pass.from.running, step)?;
+        if step < steps && per_visit > 0 {
+            self.shuffle(passing.seed, (before + step) / per_visit)?;
+        }
+        // What was prepared is no part of the first step.
+        tell.begin();
         let mut stopped = false;
         if pass.asks && step < steps {
             stopped = self.ask(passing, (pass.epoch, pass.validation), (step, steps, true), tell)?;

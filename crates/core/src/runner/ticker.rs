@@ -29,6 +29,12 @@ impl<'a> Ticker<'a> {
         Self { told: now, every, looked: now, stride: 1, left: 1, epoch, batches, emit }
     }
 
+    /// Counts time from now on.
+    pub fn begin(&mut self) {
+        let now = Instant::now();
+        (self.told, self.looked) = (now, now);
+    }
+
     /// Whether it is time, after another step.
     pub fn due(&mut self) -> bool {
         self.left -= 1;
