@@ -87,7 +87,7 @@ fn whatever_is_killed_the_file_is_whole() {
         replaced += usize::from(number_in(&file) > 0);
         for entry in fs::read_dir(&folder).expect("the folder").flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.ends_with(".tmp") {
+            if name.starts_with(".neuroxide-") {
                 cut += 1;
                 fs::remove_file(entry.path()).expect("nobody holds it");
             } else {
