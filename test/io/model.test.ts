@@ -3,12 +3,14 @@ import { join } from 'node:path'
 import {
   FormatError,
   Model,
+  constraints,
   io,
   manualSeed,
   nn,
   ones,
   optim,
   randn,
+  regularizers,
   rngState,
   tensor,
   zeros,
@@ -23,6 +25,7 @@ const HEADER = 'neuroxide'
 /** One layer of each class that a file may name. */
 const layers: Readonly<Record<string, () => nn.TensorModule>> = {
   AlphaDropout: () => new nn.AlphaDropout(0.3),
+  CategoryEncoding: () => new nn.CategoryEncoding({ numTokens: 4, outputMode: 'count' }),
   Dropout: () => new nn.Dropout(0.3),
   ELU: () => new nn.ELU(0.7),
   Flatten: () => new nn.Flatten(1, 2),
@@ -30,8 +33,14 @@ const layers: Readonly<Record<string, () => nn.TensorModule>> = {
   GaussianNoise: () => new nn.GaussianNoise(0.2),
   Identity: () => new nn.Identity(),
   LeakyReLU: () => new nn.LeakyReLU(0.2),
-  Linear: () => new nn.Linear(2, 3, { bias: false, dtype: 'f64' }),
+  Linear: () =>
+    new nn.Linear(2, 3, {
+      dtype: 'f64',
+      regularizer: regularizers.l1l2({ l1: 0.1, l2: 0.2 }),
+      biasConstraint: constraints.maxNorm(3),
+    }),
   LogSoftmax: () => new nn.LogSoftmax(0),
+  Normalization: () => new nn.Normalization().adapt(randn([10, 3])),
   ReLU: () => new nn.ReLU(),
   Rescale: () => new nn.Rescale(1 / 3, -1),
   Sequential: () => new nn.Sequential(new nn.Linear(2, 2), new nn.Tanh()),
