@@ -14,6 +14,7 @@ export * as losses from './losses.js'
 export * as metrics from './metrics/index.js'
 export * as nn from './index/nn.js'
 export * as optim from './optim/index.js'
+export type * as shapes from './types/index.js'
 export * as plot from './plot/index.js'
 export * as regularizers from './index/regularizers.js'
 
@@ -93,6 +94,8 @@ export type {
   ReduceOptions,
   Same,
   Shape,
+  ShapeMismatch,
+  ShapeOf,
   ShapeOfValues,
   Sizes,
   SumOf,

@@ -93,7 +93,7 @@ export interface Native {
   ): Promise<void>
   loadFile(op: string, format: FileFormat, path: string): Promise<string>
   loadedTensor(out: object | null, id: number, index: number): Handle
-  fitStart(spec: object, callback: (event: any) => void): number
+  fitStart(spec: object, callback: (event: never) => void): number
   fitResume(run: number, stop: boolean): void
   fitAbort(run: number): void
   setMode(which: 'anomaly', on: boolean): void

@@ -6,6 +6,8 @@ import { asTensor, shown } from '../tensor/create.js'
 import { axisOf } from '../tensor/reduce.js'
 import type { Tensor } from '../tensor.js'
 import type { Floating, TensorLike } from '../types.js'
+import type { ShapeOf } from '../types/fit.js'
+import type { EntersWeight, AffineShape } from '../types/product.js'
 
 /**
  * Gives exp(x) along an axis, divided by its sum.
@@ -202,10 +204,14 @@ export function dropout<const X extends TensorLike>(x: X, p = 0.5, training = tr
  * console.log(linear(tensor([1, 2]), tensor([[3, 4]]), tensor([5])).toArray()) // [ 16 ]
  * ```
  */
-export function linear(x: TensorLike, weight: TensorLike, bias: TensorLike | null = null): Tensor {
+export function linear<X extends TensorLike, W extends TensorLike>(
+  x: X,
+  weight: W & EntersWeight<ShapeOf<X>, ShapeOf<W>>,
+  bias: TensorLike | null = null,
+): Tensor<AffineShape<ShapeOf<X>, ShapeOf<W>>> {
   const [input, matrix] = [asTensor(x, 'linear'), asTensor(weight, 'linear')]
   const offset = bias === null ? null : asTensor(bias, 'linear')
-  return apply3(Code.linear, input, matrix, offset)
+  return apply3(Code.linear, input, matrix, offset) as Tensor<never>
 }
 
 /**

@@ -6,6 +6,8 @@ import { asTensor, shown } from '../tensor/create.js'
 import { axisOf } from '../tensor/reduce.js'
 import type { Tensor } from '../tensor.js'
 import type { Shape, TensorLike } from '../types.js'
+import type { Known } from '../types/fit.js'
+import type { Concatenated, JoinedType, Joins, Stacked } from '../types/join.js'
 
 function listOf(op: string, tensors: readonly TensorLike[]): Tensor[] {
   if (!Array.isArray(tensors) || tensors.length === 0)
@@ -177,8 +179,11 @@ export function maskedFill(x: TensorLike, mask: TensorLike, value: number | Tens
  * console.log(concat([tensor([1]), tensor([2, 3])]).toArray()) // [ 1, 2, 3 ]
  * ```
  */
-export function concat(tensors: readonly TensorLike[], axis = 0): Tensor {
-  return joined(listOf('concat', tensors), axisOf('concat', axis))
+export function concat<const Ts extends readonly TensorLike[], Axis extends number = 0>(
+  tensors: Ts & Joins<'concat', Concatenated<Ts, Axis>>,
+  axis: Axis = 0 as number as Axis,
+): Tensor<Known<Concatenated<Ts, Axis>>, JoinedType<Ts>> {
+  return joined(listOf('concat', tensors), axisOf('concat', axis)) as Tensor<never, never>
 }
 
 /**
@@ -194,10 +199,13 @@ export function concat(tensors: readonly TensorLike[], axis = 0): Tensor {
  * console.log(stack([tensor([1, 2]), tensor([3, 4])]).toArray()) // [ [ 1, 2 ], [ 3, 4 ] ]
  * ```
  */
-export function stack(tensors: readonly TensorLike[], axis = 0): Tensor {
+export function stack<const Ts extends readonly TensorLike[], Axis extends number = 0>(
+  tensors: Ts & Joins<'stack', Stacked<Ts, Axis>>,
+  axis: Axis = 0 as number as Axis,
+): Tensor<Known<Stacked<Ts, Axis>>, JoinedType<Ts>> {
   const along = axisOf('stack', axis)
   const parts = portions(listOf('stack', tensors)).map((part) =>
     applyList(Code.stack, part, attributes(along)),
   )
-  return parts.length === 1 ? (parts[0] as Tensor) : joined(parts, along)
+  return (parts.length === 1 ? (parts[0] as Tensor) : joined(parts, along)) as Tensor<never, never>
 }

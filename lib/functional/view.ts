@@ -1,6 +1,16 @@
 import { asTensor } from '../tensor/create.js'
 import type { Tensor } from '../tensor.js'
-import type { Axes, Shape, TensorLike } from '../types.js'
+import type { Axes, DTypeOf, Shape, TensorLike } from '../types.js'
+import type { ShapeOf } from '../types/fit.js'
+import type {
+  FlattenedTo,
+  Inserted,
+  Permutes,
+  PermutedTo,
+  ReshapedTo,
+  Reshapes,
+  Transposed,
+} from '../types/view.js'
 
 /**
  * Gives the elements another shape, in row-major order.
@@ -15,8 +25,11 @@ import type { Axes, Shape, TensorLike } from '../types.js'
  * console.log(reshape(tensor([1, 2, 3, 4]), [2, -1]).toArray()) // [ [ 1, 2 ], [ 3, 4 ] ]
  * ```
  */
-export function reshape(x: TensorLike, shape: Shape): Tensor {
-  return asTensor(x, 'reshape').reshape(shape)
+export function reshape<X extends TensorLike, const T extends Shape>(
+  x: X,
+  shape: T & Reshapes<ShapeOf<X>, T>,
+): Tensor<ReshapedTo<ShapeOf<X>, T>, DTypeOf<X>> {
+  return asTensor(x, 'reshape').reshape(shape) as Tensor<never, never>
 }
 
 /**
@@ -33,8 +46,12 @@ export function reshape(x: TensorLike, shape: Shape): Tensor {
  * console.log(flatten(tensor([[1, 2], [3, 4]])).toArray()) // [ 1, 2, 3, 4 ]
  * ```
  */
-export function flatten(x: TensorLike, start = 0, end = -1): Tensor {
-  return asTensor(x, 'flatten').flatten(start, end)
+export function flatten<X extends TensorLike, Start extends number = 0, End extends number = -1>(
+  x: X,
+  start?: Start,
+  end?: End,
+): Tensor<FlattenedTo<ShapeOf<X>, Start, End>, DTypeOf<X>> {
+  return asTensor(x, 'flatten').flatten(start, end) as Tensor<never, never>
 }
 
 /**
@@ -50,8 +67,11 @@ export function flatten(x: TensorLike, start = 0, end = -1): Tensor {
  * console.log(permute(tensor([[1, 2]]), [1, 0]).shape) // [ 2, 1 ]
  * ```
  */
-export function permute(x: TensorLike, axes: readonly number[]): Tensor {
-  return asTensor(x, 'permute').permute(axes)
+export function permute<X extends TensorLike, const Axes extends readonly number[]>(
+  x: X,
+  axes: Axes & Permutes<ShapeOf<X>, Axes>,
+): Tensor<PermutedTo<ShapeOf<X>, Axes>, DTypeOf<X>> {
+  return asTensor(x, 'permute').permute(axes) as Tensor<never, never>
 }
 
 /**
@@ -68,8 +88,12 @@ export function permute(x: TensorLike, axes: readonly number[]): Tensor {
  * console.log(transpose(tensor([[1, 2]])).toArray()) // [ [ 1 ], [ 2 ] ]
  * ```
  */
-export function transpose(x: TensorLike, first = -2, second = -1): Tensor {
-  return asTensor(x, 'transpose').transpose(first, second)
+export function transpose<X extends TensorLike, First extends number = -2, Second extends number = -1>(
+  x: X,
+  first?: First,
+  second?: Second,
+): Tensor<Transposed<ShapeOf<X>, First, Second>, DTypeOf<X>> {
+  return asTensor(x, 'transpose').transpose(first, second) as Tensor<never, never>
 }
 
 /**
@@ -119,8 +143,11 @@ export function squeeze(x: TensorLike, axis?: Axes): Tensor {
  * console.log(unsqueeze(tensor([1, 2]), 0).shape) // [ 1, 2 ]
  * ```
  */
-export function unsqueeze(x: TensorLike, axis: number): Tensor {
-  return asTensor(x, 'unsqueeze').unsqueeze(axis)
+export function unsqueeze<X extends TensorLike, Axis extends number>(
+  x: X,
+  axis: Axis,
+): Tensor<Inserted<ShapeOf<X>, Axis, 1>, DTypeOf<X>> {
+  return asTensor(x, 'unsqueeze').unsqueeze(axis) as Tensor<never, never>
 }
 
 /**

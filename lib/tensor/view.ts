@@ -2,7 +2,17 @@ import { ShapeError, ValueError } from '../errors.js'
 import { Code } from '../ops.generated.js'
 import type { Tensor } from '../tensor.js'
 import type { Axes, DType, Shape, Sizes } from '../types.js'
-import { apply1, attributes, located } from './base.js'
+import type { sizes } from '../types/fit.js'
+import type {
+  FlattenedTo,
+  Inserted,
+  Permutes,
+  PermutedTo,
+  ReshapedTo,
+  Reshapes,
+  Transposed,
+} from '../types/view.js'
+import { type TensorBase, apply1, attributes, located } from './base.js'
 import { requireInteger, requireNumber } from './checks.js'
 import { shown } from './create.js'
 import { ReducingTensor, axisOf } from './reduce.js'
@@ -24,7 +34,10 @@ export abstract class ViewTensor<S extends Shape = Shape, D extends DType = DTyp
   D
 > {
   /** The elements in row-major order under another shape; one size may be -1 and is computed. */
-  reshape<const T extends Shape>(shape: T): Tensor<Sizes<T>, D> {
+  reshape<This extends TensorBase, const T extends Shape>(
+    this: This,
+    shape: T & Reshapes<This[typeof sizes], T>,
+  ): Tensor<ReshapedTo<This[typeof sizes], T>, This['dtype']> {
     return apply1(Code.reshape, this, attributes(...counted(list('reshape', 'shape', shape)))) as Tensor<
       never,
       never
@@ -32,28 +45,39 @@ export abstract class ViewTensor<S extends Shape = Shape, D extends DType = DTyp
   }
 
   /** The axes from `start` to `end` (inclusive) joined into one. */
-  flatten(start = 0, end = -1): Tensor<Shape, D> {
+  flatten<This extends TensorBase, Start extends number = 0, End extends number = -1>(
+    this: This,
+    start: Start = 0 as number as Start,
+    end: End = -1 as number as End,
+  ): Tensor<FlattenedTo<This[typeof sizes], Start, End>, This['dtype']> {
     return apply1(Code.flatten, this, attributes(axisOf('flatten', start), axisOf('flatten', end))) as Tensor<
-      Shape,
-      D
+      never,
+      never
     >
   }
 
   /** The axes in another order. */
-  permute(axes: readonly number[]): Tensor<Shape, D> {
+  permute<This extends TensorBase, const Axes extends readonly number[]>(
+    this: This,
+    axes: Axes & Permutes<This[typeof sizes], Axes>,
+  ): Tensor<PermutedTo<This[typeof sizes], Axes>, This['dtype']> {
     return apply1(Code.permute, this, attributes(...counted(list('permute', 'axes', axes)))) as Tensor<
-      Shape,
-      D
+      never,
+      never
     >
   }
 
   /** Two axes exchanged; the last two by default. */
-  transpose(first = -2, second = -1): Tensor<Shape, D> {
+  transpose<This extends TensorBase, First extends number = -2, Second extends number = -1>(
+    this: This,
+    first: First = -2 as number as First,
+    second: Second = -1 as number as Second,
+  ): Tensor<Transposed<This[typeof sizes], First, Second>, This['dtype']> {
     return apply1(
       Code.transpose,
       this,
       attributes(axisOf('transpose', first), axisOf('transpose', second)),
-    ) as Tensor<Shape, D>
+    ) as Tensor<never, never>
   }
 
   /** Axes of size 1 repeated without a copy; -1 keeps a size. */
@@ -74,8 +98,11 @@ export abstract class ViewTensor<S extends Shape = Shape, D extends DType = DTyp
   }
 
   /** With a new axis of size 1 at a place. */
-  unsqueeze(axis: number): Tensor<Shape, D> {
-    return apply1(Code.unsqueeze, this, attributes(axisOf('unsqueeze', axis))) as Tensor<Shape, D>
+  unsqueeze<This extends TensorBase, Axis extends number>(
+    this: This,
+    axis: Axis,
+  ): Tensor<Inserted<This[typeof sizes], Axis, 1>, This['dtype']> {
+    return apply1(Code.unsqueeze, this, attributes(axisOf('unsqueeze', axis))) as Tensor<never, never>
   }
 
   /** Entries `start` to `end` (exclusive) along an axis, every `step`-th, by Python's rules: ends beyond the axis are cut back, negative ones count from its end, a negative step walks backwards. */
@@ -113,10 +140,10 @@ export abstract class ViewTensor<S extends Shape = Shape, D extends DType = DTyp
 
   /** `value` around the elements: `[before, after]` of the last axis, then of the one before it, and so on. */
   pad(padding: readonly number[], value = 0): Tensor<Shape, D> {
-    const sizes = list('pad', 'padding', padding)
+    const amounts = list('pad', 'padding', padding)
     // The value may be NaN: a mask for what was padded.
     if (typeof value !== 'number') requireNumber('pad', 'value', value)
-    return apply1(Code.pad, this, attributes(...counted(sizes), value)) as Tensor<Shape, D>
+    return apply1(Code.pad, this, attributes(...counted(amounts), value)) as Tensor<Shape, D>
   }
 
   /** Pieces along an axis: of one size (the last may be smaller), or of the sizes given. */

@@ -3,17 +3,21 @@ import type { Fit, Known, ShapeOf } from './fit.js'
 
 /** One axis of two shapes that meet: a size of 1 becomes the other one. */
 type Axis<A extends number, B extends number> = A extends unknown
-  ? B extends 1
-    ? A
-    : A extends 1
-      ? B
-      : number extends A
-        ? B
-        : number extends B
+  ? number extends A
+    ? B extends 1
+      ? A
+      : B
+    : B extends unknown
+      ? number extends B
+        ? A extends 1
+          ? B
+          : A
+        : B extends 1 | A
           ? A
-          : A extends B
-            ? A
+          : A extends 1
+            ? B
             : `${A} and ${B} do not broadcast`
+      : never
   : never
 
 /** Two shapes of known rank, axis by axis from the last on. */
@@ -22,13 +26,14 @@ export type Aligned<A extends Shape, B extends Shape, Done extends Shape = []> =
   infer Last extends number,
 ]
   ? B extends readonly [...infer OtherBefore extends Shape, infer OtherLast extends number]
-    ? Axis<Last, OtherLast> extends infer Size
-      ? Size extends number
-        ? Aligned<Before, OtherBefore, [Size, ...Done]>
-        : Size
-      : never
+    ? Next<Axis<Last, OtherLast>, Before, OtherBefore, Done>
     : [...A, ...Done]
   : [...B, ...Done]
+
+// A type parameter that is looked at is one that the compiler can replace by what it extends; see fit.ts.
+type Next<Size, Before extends Shape, OtherBefore extends Shape, Done extends Shape> = Size extends number
+  ? Aligned<Before, OtherBefore, [Size, ...Done]>
+  : Size
 
 /** The shape of an elementwise op of two shapes, or what keeps them apart. */
 export type Broadcasted<A extends Shape, B extends Shape> = A extends unknown

@@ -54,4 +54,15 @@ export type Equal<A extends number, B extends number, P> = A extends unknown
 export type Fit<P, Op extends string, A extends Shape, Sign extends string, B extends Shape> = {
   fits: unknown
   misfits: ShapeMismatch<`${Op}: ${ShapeText<A>}${Sign}${ShapeText<B>}: ${P & string}`>
-}[Outcome<P>]
+}[Verdict<A, B, P>]
+
+/** Whether a rule about two shapes gave one; while a rank is open everything fits. */
+type Verdict<A extends Shape, B extends Shape, P> = A extends unknown
+  ? number extends A['length']
+    ? 'fits'
+    : B extends unknown
+      ? number extends B['length']
+        ? 'fits'
+        : Outcome<P>
+      : never
+  : never

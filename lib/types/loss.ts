@@ -2,19 +2,20 @@ import type { Shape } from '../types.js'
 import type { Equal, Fit, ShapeOf } from './fit.js'
 
 /** Two shapes of known length whose sizes may all be equal; or a text. */
-type Equals<A extends Shape, B extends Shape> = A extends B
-  ? A
-  : A extends readonly [infer First extends number, ...infer Rest extends Shape]
-    ? B extends readonly [infer Other extends number, ...infer OtherRest extends Shape]
-      ? Equal<First, Other, true> extends infer Same
-        ? Same extends true
-          ? Equals<Rest, OtherRest>
-          : Same
-        : never
-      : Ranks
-    : B extends readonly []
-      ? A
-      : Ranks
+export type Equals<A extends Shape, B extends Shape> = A extends readonly [
+  infer First extends number,
+  ...infer Rest extends Shape,
+]
+  ? B extends readonly [infer Other extends number, ...infer OtherRest extends Shape]
+    ? After<Equal<First, Other, true>, Rest, OtherRest>
+    : Ranks
+  : B extends readonly []
+    ? A
+    : Ranks
+
+type After<Same, Rest extends Shape, OtherRest extends Shape> = Same extends string
+  ? Same
+  : Equals<Rest, OtherRest>
 
 type Ranks = 'the ranks differ'
 
@@ -78,14 +79,9 @@ type Indices<A extends Shape> = A extends readonly [number]
     ? [Samples, ...Rest]
     : A
 
-type EqualsOr<A extends Shape, B extends Shape, Other extends Shape> =
-  Equals<Other, B> extends infer P
-    ? P extends Shape
-      ? P
-      : Equals<A, B> extends infer Q extends Shape
-        ? Q
-        : P
-    : never
+type EqualsOr<A extends Shape, B extends Shape, Other extends Shape> = A['length'] extends B['length']
+  ? Equals<A, B>
+  : Equals<Other, B>
 
 /** Whether class indices alone belong to log-probabilities. */
 type ClassIndices<A extends Shape, B extends Shape> = A extends unknown

@@ -103,7 +103,7 @@ type Ranked<
       : never
   : never
 
-interface Kinds {
+type Kinds = {
   1: 'vector'
   2: 'matrix'
   3: 'batch of matrices'
@@ -113,7 +113,7 @@ interface Kinds {
 export type Multiplies<P, Op extends string, A extends Shape, Other> = Fit<P, Op, A, ' × ', ShapeOf<Other>>
 
 /** The shape of `x · weightᵀ + bias`. */
-export type Linear<X extends Shape, Weight extends Shape> = Weight extends readonly [
+export type Affine<X extends Shape, Weight extends Shape> = Weight extends readonly [
   infer Out extends number,
   infer In extends number,
 ]
@@ -143,11 +143,11 @@ export type Closed<P> = P extends Shape ? (number extends P['length'] ? Shape : 
 
 /** What the input of `x · weightᵀ` has to be. */
 export type EntersWeight<X extends Shape, Weight extends Shape> = Fit<
-  Linear<X, Weight>,
+  Affine<X, Weight>,
   'linear',
   X,
   ' and weight ',
   Weight
 >
 
-export type LinearShape<X extends Shape, Weight extends Shape> = Known<Closed<Linear<X, Weight>>>
+export type AffineShape<X extends Shape, Weight extends Shape> = Known<Closed<Affine<X, Weight>>>

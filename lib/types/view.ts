@@ -81,7 +81,8 @@ export type AxisOf<S extends Shape, Axis extends number> = number extends Axis
     ? `${Axis}`
     : FromEnd[S['length'] & keyof FromEnd][`${Axis}` & keyof FromEnd[S['length'] & keyof FromEnd]]
 
-interface FromEnd {
+/** Axes from the end on, by rank. */
+export interface FromEnd {
   1: { '-1': '0' }
   2: { '-1': '1'; '-2': '0' }
   3: { '-1': '2'; '-2': '1'; '-3': '0' }
@@ -91,35 +92,65 @@ interface FromEnd {
 }
 
 /** Two axes exchanged. */
-export type Transposed<S extends Shape, A extends number, B extends number> = number extends S['length']
-  ? Shape
-  : Exchanged<S, AxisOf<S, A>, AxisOf<S, B>>
+export type Transposed<S extends Shape, A extends number, B extends number> = S extends unknown
+  ? number extends S['length']
+    ? Shape
+    : Exchanged<S, AxisOf<S, A>, AxisOf<S, B>>
+  : never
 
 type Exchanged<S extends Shape, A, B> = [A] extends [never]
-  ? Unknown<S>
+  ? AnyOfRank<S>
   : [B] extends [never]
-    ? Unknown<S>
+    ? AnyOfRank<S>
     : {
         -readonly [Axis in keyof S]: Axis extends A
-          ? S[B & keyof S] & number
+          ? Sized<S[B & keyof S]>
           : Axis extends B
-            ? S[A & keyof S] & number
+            ? Sized<S[A & keyof S]>
             : S[Axis]
       }
 
+type Sized<N> = N extends number ? N : number
+
 /** A shape of the same rank of which no size is known. */
-type Unknown<S extends Shape> = { -readonly [Axis in keyof S]: number }
+type AnyOfRank<S extends Shape> = { -readonly [Axis in keyof S]: number }
 
 /** The axes in another order: the shape, or a text. */
-export type Permuted<S extends Shape, Axes extends Shape> = S extends unknown
+type Permuted<S extends Shape, Axes extends Shape> = S extends unknown
   ? number extends S['length'] | Axes['length']
     ? Shape
     : S['length'] extends Axes['length']
       ? { -readonly [I in keyof Axes]: SizeAt<S, AxisOf<S, Axes[I]>> }
-      : `${Axes['length']} axes of ${S['length']}`
+      : `${Axes['length']} axes for a rank of ${S['length']}`
   : never
 
-type SizeAt<S extends Shape, Axis> = [Axis] extends [never] ? number : S[Axis & keyof S] & number
+type SizeAt<S extends Shape, Axis> = [Axis] extends [never] ? number : Sized<S[Axis & keyof S]>
 
 /** What the order of axes has to be. */
 export type Permutes<S extends Shape, Axes extends Shape> = Fit<Permuted<S, Axes>, 'permute', S, ' by ', Axes>
+
+export type PermutedTo<S extends Shape, Axes extends Shape> = Known<Permuted<S, Axes>>
+
+/** Some axes joined: all, or all but the first; of others nothing is told. */
+export type FlattenedTo<S extends Shape, Start extends number, End extends number> = S extends unknown
+  ? [Start, End] extends [0, -1]
+    ? Flattened<S, 0>
+    : [Start, End] extends [1, -1]
+      ? Flattened<S, 1>
+      : Shape
+  : never
+
+/** A new axis of `N` entries: the first, the second or the last one; of others nothing is told. */
+export type Inserted<S extends Shape, Axis extends number, N extends number> = S extends unknown
+  ? number extends S['length'] | Axis
+    ? Shape
+    : Axis extends 0
+      ? [N, ...S]
+      : Axis extends -1
+        ? [...S, N]
+        : Axis extends 1
+          ? S extends readonly [infer First extends number, ...infer Rest extends Shape]
+            ? [First, N, ...Rest]
+            : Shape
+          : Shape
+  : never
