@@ -39,7 +39,8 @@ function untyped(source: ts.SourceFile): string[] {
     const result =
       ts.isMethodDeclaration(node) || ts.isMethodSignature(node) || ts.isFunctionDeclaration(node)
     const typed =
-      (member && !ts.isPropertySignature(node) && node.initializer !== undefined) || ((member || result) && node.type !== undefined)
+      (member && !ts.isPropertySignature(node) && node.initializer !== undefined) ||
+      ((member || result) && node.type !== undefined)
     if ((member || result) && !typed && !hidden) found.push(placeOf(node, source))
     ts.forEachChild(node, (child) => visit(child, hidden))
   }
