@@ -7,7 +7,6 @@ import { shown } from '../../tensor/create.js'
 import { Callback, type CallbackHooks } from '../callback.js'
 import { SaveCounter } from './counting.js'
 import { requireSaved } from './saved.js'
-import { trainee } from './trainee.js'
 
 export interface BackupAndRestoreOptions {
   /** `'epoch'` (default) or a number of batches. */
@@ -74,7 +73,7 @@ export class BackupAndRestore extends Callback {
 
   async #save(): Promise<void> {
     await mkdir(dirname(this.#path), { recursive: true })
-    await trainee(this.model).save(this.#path, { optimizer: true })
+    await this.model.save(this.#path, { optimizer: true })
   }
 
   state(): { readonly seen: number } {

@@ -7,7 +7,6 @@ import { SaveCounter } from './counting.js'
 import { Monitor, type MonitorOptions } from './monitor.js'
 import { PathTemplate } from './path-template.js'
 import { requireSaved } from './saved.js'
-import { trainee } from './trainee.js'
 
 export interface ModelCheckpointOptions extends MonitorOptions {
   /** Whether only a number that is better than the best so far is saved; `false` by default. */
@@ -115,8 +114,8 @@ export class ModelCheckpoint extends Callback {
       ...logs,
     })
     await mkdir(dirname(path), { recursive: true })
-    if (this.#weightsOnly) await trainee(this.model).saveWeights(path)
-    else await trainee(this.model).save(path, { optimizer: this.#optimizer })
+    if (this.#weightsOnly) await this.model.saveWeights(path)
+    else await this.model.save(path, { optimizer: this.#optimizer })
     if (this.#verbose) announce(`Epoch ${this.#epoch + 1}: saved ${path}`)
   }
 

@@ -36,11 +36,13 @@ const known = ['monitor', 'mode', 'factor', 'patience', 'minDelta', 'cooldown', 
  * @see Keras's `ReduceLROnPlateau`, whose decisions it makes; PyTorch's is `optim.lrScheduler.ReduceLROnPlateau`
  * @example
  * ```ts
- * import { callbacks, nn, randn } from 'neuroxide'
- * const model = new nn.Sequential(new nn.Linear(3, 1)).compile({ optimizer: 'sgd', loss: 'mse' })
+ * import { callbacks, nn, optim, randn } from 'neuroxide'
+ * const net = new nn.Sequential(new nn.Linear(3, 1))
+ * const optimizer = new optim.SGD(net.parameters(), { lr: 0.1 })
+ * const model = net.compile({ optimizer, loss: 'mse' })
  * const plateau = new callbacks.ReduceLROnPlateau({ monitor: 'loss', minDelta: 10, patience: 2, factor: 0.5 })
  * await model.fit(randn([64, 3]), randn([64, 1]), { epochs: 5, callbacks: [plateau], verbose: 0 })
- * console.log(model.optimizer?.paramGroups[0]) // { params: […], lr: 0.0025 … }
+ * console.log(optimizer.lr) // 0.025
  * ```
  */
 export class ReduceLROnPlateau extends Callback {

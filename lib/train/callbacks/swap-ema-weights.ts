@@ -16,6 +16,17 @@ const op = 'callbacks.SwapEMAWeights'
  *
  * @throws ValueError from `fit`, `evaluate` and `predict` for a model that was compiled without `ema`
  * @see Keras's `SwapEMAWeights`
+ * @example
+ * ```ts
+ * import { callbacks, nn, randn } from 'neuroxide'
+ * const net = new nn.Sequential(new nn.Linear(3, 1))
+ * const model = net.compile({ optimizer: 'adam', loss: 'mse', ema: 0.9 })
+ * const [x, y] = [randn([64, 3]), randn([64, 1])]
+ * const swapping = new callbacks.SwapEMAWeights()
+ * await model.fit(x, y, { epochs: 3, validationSplit: 0.25, callbacks: [swapping], verbose: 0 })
+ * const averaged = await model.evaluate(x, y, { callbacks: [swapping] })
+ * console.log(averaged.loss !== (await model.evaluate(x, y)).loss) // true
+ * ```
  */
 export class SwapEMAWeights extends Callback {
   #swapped = false

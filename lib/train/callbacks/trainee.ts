@@ -4,8 +4,6 @@ import type { Model } from '../model.js'
 export interface Trainee {
   stopTraining: boolean
   readonly ema: { swap(): void } | null
-  save(path: string, options?: { readonly optimizer?: boolean }): Promise<void>
-  saveWeights(path: string): Promise<void>
 }
 
 export function trainee(model: Model): Trainee {

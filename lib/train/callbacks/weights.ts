@@ -18,12 +18,17 @@ export class WeightSnapshot {
 
   /** Copies the weights of now; later copies overwrite the memory of the first. */
   take(model: Module): void {
-    this.#write(model.stateDict())
+    this.#write(weightsOf(model))
   }
 
   /** Writes the copy into the model. */
   restore(model: Module): void {
-    model.loadStateDict(this.tensors())
+    noGrad(() => {
+      for (const [name, tensor] of weightsOf(model)) {
+        const held = this.#held.get(name)
+        if (held !== undefined) tensor.copyFrom(held)
+      }
+    })
   }
 
   /** The copies by the names of the weights. */
@@ -33,13 +38,13 @@ export class WeightSnapshot {
 
   /** Takes copies that come from a file. */
   load(tensors: Readonly<Record<string, Tensor>>, model: Module): void {
-    const own = model.stateDict()
-    for (const [name, tensor] of Object.entries(own))
+    const own = weightsOf(model)
+    for (const [name, tensor] of own)
       if (tensors[name]?.shape.join() !== tensor.shape.join())
         throw new ValueError(
           `${this.#op}: the saved best weights have no ${name} of [${tensor.shape.join(', ')}]; expected those of this model.`,
         )
-    this.#write(Object.fromEntries(Object.keys(own).map((name) => [name, tensors[name] as Tensor])))
+    this.#write([...own.keys()].map((name) => [name, tensors[name] as Tensor]))
   }
 
   /** Gives the memory back. */
@@ -48,13 +53,18 @@ export class WeightSnapshot {
     this.#held.clear()
   }
 
-  #write(state: Readonly<Record<string, Tensor>>): void {
+  #write(state: Iterable<readonly [name: string, tensor: Tensor]>): void {
     noGrad(() => {
-      for (const [name, tensor] of Object.entries(state)) {
+      for (const [name, tensor] of state) {
         const held = this.#held.get(name)
         if (held === undefined) this.#held.set(name, tensor.clone())
         else held.copyFrom(tensor)
       }
     })
   }
+}
+
+/** Parameters and buffers themselves, which no other handles are made for. */
+function weightsOf(model: Module): Map<string, Tensor> {
+  return new Map<string, Tensor>([...model.namedParameters(), ...model.namedBuffers()])
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { callbacks, type CallbackHooks } from 'neuroxide'
-import { params, played, small } from './stage.js'
+import { callbacks } from 'neuroxide'
+import { type Hooks, params, played, small } from './stage.js'
 
 interface Decided {
   readonly ended?: number | null
@@ -23,7 +23,7 @@ const stored = JSON.parse(
   readFileSync(new URL('../../golden/peers/decisions.json', import.meta.url), 'utf8'),
 ) as { readonly sequences: Readonly<Record<string, readonly number[]>>; readonly cases: readonly Case[] }
 
-const make = (name: Case['callback'], options: object): CallbackHooks =>
+const make = (name: Case['callback'], options: object): Hooks =>
   name === 'EarlyStopping'
     ? new callbacks.EarlyStopping({ monitor: 'x', ...options })
     : new callbacks.ReduceLROnPlateau({ monitor: 'x', ...options })
@@ -33,11 +33,11 @@ const title = ({ callback, options, sequence }: Case): string =>
 
 const cases = stored.cases.map((entry) => [title(entry), entry] as const)
 
-async function decisions(callback: CallbackHooks, values: readonly number[]): Promise<Decided> {
+async function decisions(callback: Hooks, values: readonly number[]): Promise<Decided> {
   const model = small()
   const rates: number[] = []
   const logs = values.map((x) => ({ x }))
-  const spy: CallbackHooks = {
+  const spy: Hooks = {
     ...bound(callback),
     onEpochEnd: (epoch, logs) => {
       callback.onEpochEnd?.(epoch, logs)
@@ -53,7 +53,7 @@ async function decisions(callback: CallbackHooks, values: readonly number[]): Pr
 }
 
 /** The hooks of a callback as a plain object. */
-function bound(callback: CallbackHooks): CallbackHooks {
+function bound(callback: Hooks): Hooks {
   return {
     attach: (model, given) => callback.attach?.(model, given),
     onTrainBegin: (logs) => callback.onTrainBegin?.(logs),

@@ -1,14 +1,19 @@
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type CallbackHooks, type Logs, type Model, nn, optim, tensor } from 'neuroxide'
+import { type Callback, type CallbackHooks, type Logs, type Model, nn, optim, tensor } from 'neuroxide'
 
-export type Params = Parameters<NonNullable<CallbackHooks['attach']>>[1]
+export type Params = Callback['params']
+
+/** The hooks with what `fit` tells callbacks of before the first. */
+export type Hooks = CallbackHooks & { attach?(model: Model, params: Params): void }
+
+export type Trained = Model & { stopTraining: boolean }
 
 /** A model of one weight and one bias. */
-export function small(lr = 0.5): Model {
+export function small(lr = 0.5): Trained {
   const net = new nn.Sequential(new nn.Linear(1, 1))
-  return net.compile({ optimizer: new optim.SGD(net.parameters(), { lr }), loss: 'mse' })
+  return net.compile({ optimizer: new optim.SGD(net.parameters(), { lr }), loss: 'mse' }) as unknown as Trained
 }
 
 /** Data that a line fits: y = 2x. */
@@ -22,8 +27,8 @@ export function params(more: Partial<Params> = {}): Params {
 
 /** What `fit` calls of a callback, for numbers that are given; returns the epochs that were run. */
 export async function played(
-  callback: CallbackHooks,
-  model: Model,
+  callback: Hooks,
+  model: Trained,
   epochs: readonly Logs[],
   before: (epoch: number) => void = () => {},
 ): Promise<number> {
