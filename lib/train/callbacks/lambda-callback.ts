@@ -21,7 +21,22 @@ export type LambdaHooks = Omit<CallbackHooks, 'attach'>
  * await model.fit(randn([64, 3]), randn([64, 1]), { epochs: 2, callbacks: [counting], verbose: 0 })
  * ```
  */
-export class LambdaCallback extends Callback {
+export class LambdaCallback extends Callback implements LambdaHooks {
+  declare readonly onTrainBegin?: NonNullable<LambdaHooks['onTrainBegin']>
+  declare readonly onTrainEnd?: NonNullable<LambdaHooks['onTrainEnd']>
+  declare readonly onEpochBegin?: NonNullable<LambdaHooks['onEpochBegin']>
+  declare readonly onEpochEnd?: NonNullable<LambdaHooks['onEpochEnd']>
+  declare readonly onTrainBatchBegin?: NonNullable<LambdaHooks['onTrainBatchBegin']>
+  declare readonly onTrainBatchEnd?: NonNullable<LambdaHooks['onTrainBatchEnd']>
+  declare readonly onTestBegin?: NonNullable<LambdaHooks['onTestBegin']>
+  declare readonly onTestEnd?: NonNullable<LambdaHooks['onTestEnd']>
+  declare readonly onTestBatchBegin?: NonNullable<LambdaHooks['onTestBatchBegin']>
+  declare readonly onTestBatchEnd?: NonNullable<LambdaHooks['onTestBatchEnd']>
+  declare readonly onPredictBegin?: NonNullable<LambdaHooks['onPredictBegin']>
+  declare readonly onPredictEnd?: NonNullable<LambdaHooks['onPredictEnd']>
+  declare readonly onPredictBatchBegin?: NonNullable<LambdaHooks['onPredictBatchBegin']>
+  declare readonly onPredictBatchEnd?: NonNullable<LambdaHooks['onPredictBatchEnd']>
+
   constructor(hooks: LambdaHooks) {
     super()
     const known = [...hookNames, 'state', 'loadState', 'stateTensors', 'loadStateTensors']

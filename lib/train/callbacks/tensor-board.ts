@@ -54,9 +54,10 @@ export class TensorBoard extends Callback {
   readonly #stepsPerSecond: boolean
   #train: EventWriter | null = null
   #validation: EventWriter | null = null
-  /** Batches of the whole training so far. */
+  /** Batches of the whole training so far, where each is told of. */
   #batches = 0
-  #epochs = 0
+  /** Batches of the training when this epoch will have ended. */
+  #iterations = 0
   #epochBegan = 0
   declare readonly onTrainBatchEnd?: NonNullable<CallbackHooks['onTrainBatchEnd']>
 
@@ -83,13 +84,15 @@ export class TensorBoard extends Callback {
 
   onTrainBegin(): void {
     this.#batches = 0
-    this.#epochs = 0
+    this.#iterations = 0
     this.#train = null
     this.#validation = null
   }
 
-  onEpochBegin(): void {
+  onEpochBegin(epoch: number): void {
     this.#epochBegan = performance.now()
+    // A loader that does not tell how many batches it has counts epochs.
+    this.#iterations = (epoch + 1) * (this.params.steps ?? 1)
   }
 
   #batchEnd(logs: Logs): void {
@@ -99,14 +102,8 @@ export class TensorBoard extends Callback {
     if (this.#batches % flushBatches === 0) this.#training.flush()
   }
 
-  /** Steps of the optimizer so far, where a loader tells how many an epoch has; epochs otherwise. */
-  get #iterations(): number {
-    if (this.#every !== null) return this.#batches
-    return (this.#epochs + 1) * (this.params.steps ?? 1)
-  }
-
   onTestEnd(logs: Logs): void {
-    const step = this.#iterations
+    const step = this.#every === null ? this.#iterations : this.#batches
     this.#validating.add(
       step,
       Object.entries(logs).map(([name, value]) => ({ tag: `evaluation_${name}_vs_iterations`, value })),
@@ -115,7 +112,6 @@ export class TensorBoard extends Callback {
   }
 
   onEpochEnd(epoch: number, logs: Logs): void {
-    this.#epochs = epoch + 1
     const names = Object.entries(logs)
     const trained = Object.fromEntries(names.filter(([name]) => !validation.test(name)))
     const validated = names.filter(([name]) => validation.test(name))

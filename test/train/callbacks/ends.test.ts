@@ -24,7 +24,9 @@ describe('TerminateOnNaN', () => {
     const terminating = new callbacks.TerminateOnNaN({ raiseError: true })
     const fit = small().fit(huge, y, { ...options, callbacks: [terminating] })
     await expect(fit).rejects.toThrow(AnomalyError)
-    await expect(fit).rejects.toThrow(/^callbacks\.TerminateOnNaN: a loss of (NaN|Infinity) after batch 0; expected/)
+    await expect(fit).rejects.toThrow(
+      /^callbacks\.TerminateOnNaN: a loss of (NaN|Infinity) after batch 0; expected/,
+    )
   })
 
   test('lets other trainings be', async () => {
@@ -117,7 +119,9 @@ describe('LambdaCallback', () => {
   test('what a hook throws is what fit rejects with', async () => {
     const error = new Error('mine')
     const lambda = new callbacks.LambdaCallback({ onEpochEnd: () => Promise.reject(error) })
-    await expect(small().fit(ones([4, 1]), ones([4, 1]), { ...options, callbacks: [lambda] })).rejects.toBe(error)
+    await expect(small().fit(ones([4, 1]), ones([4, 1]), { ...options, callbacks: [lambda] })).rejects.toBe(
+      error,
+    )
   })
 })
 

@@ -42,18 +42,18 @@ describe('the frames of event files', () => {
 
 describe('messages', () => {
   test('the first one is the version', () => {
-    expect(hex(versionEvent(1))).toBe('09000000000000f03f' + '1a0d' + hex(text('brain.Event:2')))
+    expect(hex(versionEvent(1))).toBe(`09000000000000f03f1a0d${hex(text('brain.Event:2'))}`)
   })
 
   test('a number has time, step, tag and value', () => {
-    const value = '0a01' + hex(text('a')) + '150000803f'
+    const value = `0a01${hex(text('a'))}150000803f`
     expect(hex(summaryEvent(2, 300, [{ tag: 'a', value: 1 }]))).toBe(
-      '090000000000000040' + '10ac02' + '2a0a' + '0a08' + value,
+      `09000000000000004010ac022a0a0a08${value}`,
     )
   })
 
   test('steps beyond 32 bits are kept', () => {
-    expect(hex(summaryEvent(0, 2 ** 40, []))).toBe('090000000000000000' + '10808080808020' + '2a00')
+    expect(hex(summaryEvent(0, 2 ** 40, []))).toBe('090000000000000000108080808080202a00')
   })
 
   test('a histogram counts every finite value once', () => {

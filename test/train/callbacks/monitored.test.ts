@@ -82,7 +82,12 @@ describe('EarlyStopping in fit', () => {
       patience: 9,
       restoreBestWeights: true,
     })
-    await played(stopping, model, [{ x: 2 }, { x: 1 }, { x: 3 }], (epoch) => void counting.seen.copyFrom(epoch))
+    await played(
+      stopping,
+      model,
+      [{ x: 2 }, { x: 1 }, { x: 3 }],
+      (epoch) => void counting.seen.copyFrom(epoch),
+    )
     expect(counting.seen.toArray()).toEqual([1])
   })
 
@@ -182,9 +187,14 @@ describe('ReduceLROnPlateau in fit', () => {
     const plateau = new callbacks.ReduceLROnPlateau({ monitor: 'x', mode: 'min', patience: 1, cooldown: 2 })
     const model = small(1)
     const rates: number[] = []
-    await played(plateau, model, [1, 1, 1, 1, 1, 1, 1].map((x) => ({ x })), () => {
-      rates.push(Number(model.optimizer!['lr' as never]))
-    })
+    await played(
+      plateau,
+      model,
+      [1, 1, 1, 1, 1, 1, 1].map((x) => ({ x })),
+      () => {
+        rates.push(Number(model.optimizer!['lr' as never]))
+      },
+    )
     expect(rates.map((lr) => lr.toPrecision(1))).toEqual(['1', '1', '0.1', '0.1', '0.01', '0.01', '0.001'])
   })
 })

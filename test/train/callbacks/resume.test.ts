@@ -26,12 +26,7 @@ async function program(
 ): Promise<Ended> {
   manualSeed(3)
   const [x, y] = [rand([32, 4]), rand([32, 1])]
-  const net = new nn.Sequential(
-    new nn.Linear(4, 8),
-    new nn.Tanh(),
-    new nn.Dropout(0.25),
-    new nn.Linear(8, 1),
-  )
+  const net = new nn.Sequential(new nn.Linear(4, 8), new nn.Tanh(), new nn.Dropout(0.25), new nn.Linear(8, 1))
   manualSeed(seed)
   const optimizer = new optim.AdamW(net.parameters(), { lr: 0.05 })
   const model = net.compile({ optimizer, loss: 'mse', metrics: ['mae'] })

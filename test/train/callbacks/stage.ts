@@ -8,12 +8,15 @@ export type Params = Callback['params']
 /** The hooks with what `fit` tells callbacks of before the first. */
 export type Hooks = CallbackHooks & { attach?(model: Model, params: Params): void }
 
-export type Trained = Model & { stopTraining: boolean }
+export type Trained = nn.Sequential & { stopTraining: boolean }
 
 /** A model of one weight and one bias. */
 export function small(lr = 0.5): Trained {
   const net = new nn.Sequential(new nn.Linear(1, 1))
-  return net.compile({ optimizer: new optim.SGD(net.parameters(), { lr }), loss: 'mse' }) as unknown as Trained
+  return net.compile({
+    optimizer: new optim.SGD(net.parameters(), { lr }),
+    loss: 'mse',
+  }) as unknown as Trained
 }
 
 /** Data that a line fits: y = 2x. */
