@@ -20,8 +20,8 @@ export interface CallbackParams {
   readonly verbose: Verbosity
   /** The names of what is measured, as logs have them: `loss` first, then the metrics. */
   readonly metrics: readonly string[]
-  /** After how many epochs validation data is measured; left out where it is after each. */
-  readonly validationFreq?: number
+  /** After how many, or which, epochs validation data is measured; left out where it is after each, and without any. */
+  readonly validationFreq?: number | readonly number[]
 }
 
 /**

@@ -47,7 +47,7 @@ export async function fitModel(
     model,
     compiled,
     settings,
-    paramsOf(train, settings, compiled),
+    paramsOf(train, validation, settings, compiled),
     extentOf(train, settings),
     channel,
   )
@@ -104,7 +104,8 @@ function extentOf(train: Source, { stepsPerEpoch }: Settings): Extent {
 
 function paramsOf(
   train: Source,
-  { epochs, stepsPerEpoch, verbose }: Settings,
+  validation: Source | null,
+  { epochs, stepsPerEpoch, verbose, validationFreq }: Settings,
   compiled: Compiled,
 ): CallbackParams {
   const memory = train.kind === 'memory' ? train : null
@@ -117,6 +118,7 @@ function paramsOf(
     batchSize: memory?.batchSize ?? null,
     verbose,
     metrics: compiled.names,
+    ...(validation === null || validationFreq === 1 ? {} : { validationFreq }),
   }
 }
 

@@ -5,7 +5,6 @@ import { announce } from '../progress.js'
 import { Monitor, type MonitorOptions } from './monitor.js'
 import { requireSaved } from './saved.js'
 import { WeightSnapshot } from './weights.js'
-import { trainee } from './trainee.js'
 
 export interface EarlyStoppingOptions extends MonitorOptions {
   /** By how much a number has to be better to count as better; `0` by default. */
@@ -117,7 +116,7 @@ export class EarlyStopping extends Callback {
       if (this.#baseline === null || this.#monitor.isImprovement(value, this.#baseline)) this.#wait = 0
     } else if (this.#wait >= this.#patience && epoch > 0) {
       this.#stoppedEpoch = epoch
-      trainee(this.model).stopTraining = true
+      this.model.stopTraining = true
     }
   }
 

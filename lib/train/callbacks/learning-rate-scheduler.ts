@@ -4,7 +4,7 @@ import { LRScheduler, ReduceLROnPlateau, type SchedulerState } from '../../optim
 import { shown } from '../../tensor/create.js'
 import { Callback, type CallbackHooks, type Logs } from '../callback.js'
 import { announce } from '../progress.js'
-import { camelCase, missing } from './monitor.js'
+import { camelCase, mayCome, missing } from './monitor.js'
 import { rateGroups } from './rates.js'
 import { requireSaved } from './saved.js'
 
@@ -110,7 +110,7 @@ export class LearningRateScheduler extends Callback {
     if (!(schedule instanceof ReduceLROnPlateau)) return schedule.step()
     const value = logs[this.#monitor]
     if (value === undefined) {
-      if ((this.params.validationFreq ?? 1) > 1 && this.#monitor.startsWith('val')) return
+      if (mayCome(this.#monitor, this.params)) return
       throw missing(op, this.#monitor, logs)
     }
     schedule.step(value)

@@ -2,6 +2,7 @@ import { ValueError } from '../../errors.js'
 import { shown } from '../../tensor/create.js'
 import type { Options } from '../../options.js'
 import type { CallbackParams, Logs } from '../callback.js'
+import { validationName } from '../history.js'
 
 /** Whether a number should fall or rise; `'auto'` takes it from the name. */
 export type Mode = 'auto' | 'min' | 'max'
@@ -66,8 +67,8 @@ export class Monitor {
 }
 
 /** Whether it is a number of a validation that not every epoch ends with. */
-function mayCome(name: string, params: CallbackParams): boolean {
-  return (params.validationFreq ?? 1) > 1 && name.startsWith('val')
+export function mayCome(name: string, { metrics, validationFreq }: CallbackParams): boolean {
+  return validationFreq !== undefined && metrics.some((metric) => validationName(metric) === name)
 }
 
 /** The error of a number that does not exist, which names those that do. */

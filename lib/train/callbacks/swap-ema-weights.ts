@@ -1,7 +1,6 @@
 import { Options } from '../../options.js'
 import { Callback, type CallbackHooks } from '../callback.js'
 import { ValueError } from '../../errors.js'
-import { trainee } from './trainee.js'
 
 export interface SwapEMAWeightsOptions {
   /** Whether the averages are in the model while the callbacks after this one see an epoch's end; `false` by default. */
@@ -72,7 +71,7 @@ export class SwapEMAWeights extends Callback {
   }
 
   #swap(): void {
-    const { ema } = trainee(this.model)
+    const { ema } = this.model
     if (ema === null)
       throw new ValueError(`${op}: a model without averages; expected one compiled with { ema: 0.99 }.`)
     ema.swap()

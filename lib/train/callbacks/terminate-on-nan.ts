@@ -2,7 +2,6 @@ import { AnomalyError } from '../../errors.js'
 import { Options } from '../../options.js'
 import { Callback, type Logs } from '../callback.js'
 import { announce } from '../progress.js'
-import { trainee } from './trainee.js'
 
 export interface TerminateOnNaNOptions {
   /** Whether `fit` rejects; by default it ends as if it had been told to, with the history so far. */
@@ -44,6 +43,6 @@ export class TerminateOnNaN extends Callback {
         `${op}: a loss of ${loss} after batch ${batch}; expected a finite one. Hint: detectAnomaly(true) names the layer.`,
       )
     if (this.params.verbose > 0) announce(`Batch ${batch}: the loss is ${loss}, the training ends`)
-    trainee(this.model).stopTraining = true
+    this.model.stopTraining = true
   }
 }

@@ -4,7 +4,6 @@ import { shown } from '../../tensor/create.js'
 import { Callback, type CallbackHooks } from '../callback.js'
 import { announce } from '../progress.js'
 import { requireSaved } from './saved.js'
-import { trainee } from './trainee.js'
 
 export interface TimerOptions {
   /** How long the training may take: seconds, or a text `'DD:HH:MM:SS'`; no limit by default. */
@@ -92,9 +91,9 @@ export class Timer extends Callback {
   }
 
   #look(): void {
-    if (this.remaining() > 0 || trainee(this.model).stopTraining) return
+    if (this.remaining() > 0 || this.model.stopTraining) return
     if (this.#verbose) announce(`The time of ${this.#limit} s is up, the training ends`)
-    trainee(this.model).stopTraining = true
+    this.model.stopTraining = true
   }
 
   state(): State {

@@ -174,7 +174,10 @@ describe('CSVLogger', () => {
     expect(readFileSync(path, 'utf8')).toBe('epoch,loss,valLoss\n0,1,NA\n1,20,NA\n2,30,NA\n')
   })
 
-  test.skipIf(process.getuid?.() === 0)('a folder that cannot be written is said', async () => {
+  const root = process.getuid?.() === 0
+  const why = root ? ' (SKIPPED: root may write everywhere)' : ''
+
+  test.skipIf(root)(`a folder that cannot be written is said${why}`, async () => {
     const folder = emptyFolder()
     chmodSync(folder, 0o500)
     const fit = played(new callbacks.CSVLogger(join(folder, 'log.csv')), small(), [{ loss: 1 }])
