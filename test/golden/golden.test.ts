@@ -7,7 +7,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { tensor } from 'neuroxide'
 import { Arguments } from './arguments.js'
 import { drift, mismatch, weightDrift } from './compare.js'
-import { kerasDrift, needKerasEpsilon } from './keras.js'
 import type { Report } from './report.js'
 import { runGolden } from './runner.js'
 import type { Stored } from './safetensors.js'
@@ -37,12 +36,6 @@ describe('the cases of this folder', () => {
     expect(report.supported).toEqual(committed.supported)
     expect(report.unsupported.filter((name) => committed.supported.includes(name))).toEqual([])
   })
-})
-
-// What the command calls unsupported is still the same training: only its weights drift further apart.
-test.each([...needKerasEpsilon])('the Keras run %s agrees but for the place of epsilon', async (name) => {
-  expect(await kerasDrift(join(folder, 'keras'), name, 1e-3)).toBeNull()
-  expect(await kerasDrift(join(folder, 'keras'), name)).toMatch(/^final\.\d+ is off by/)
 })
 
 const floats = (...values: number[]): Stored => ({

@@ -1,80 +1,84 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { nn, optim, type LossName, type MetricName, type Tensor } from 'neuroxide'
+import { nn, type Tensor } from 'neuroxide'
 import { TRAINING, drift, first, weightDrift } from './compare.js'
+import {
+  activationOf,
+  lossOf,
+  metricOf,
+  recipeOf,
+  regularizerOf,
+  type Measure,
+  type Settings,
+  type Shapes,
+} from './keras-names.js'
 import type { Report } from './report.js'
 import { Safetensors } from './safetensors.js'
 
+interface Layer {
+  readonly units: number
+  readonly activation: string
+  readonly use_bias?: boolean
+}
+
 interface KerasRun {
-  readonly layers: readonly { readonly units: number; readonly activation: string }[]
+  readonly layers: readonly Layer[]
   readonly kernel_regularizer_of_the_first_layer: unknown
-  readonly optimizer: { readonly name: string } & Readonly<Record<string, number | boolean | string>>
+  readonly optimizer: Settings
   readonly loss: string
   readonly metrics: readonly string[]
-  readonly class_weight: unknown
+  readonly weighted_metrics?: readonly string[]
+  readonly class_weight: Readonly<Record<string, number>> | null
   readonly sample_weight: boolean
-  readonly fit: {
-    readonly epochs: number
-    readonly batch_size: number
-    readonly validation_split?: number
-    readonly shuffle: false
-  }
+  readonly fit: Fit
   readonly history: Readonly<Record<string, readonly number[]>>
   readonly evaluate: Readonly<Record<string, number>>
 }
 
-const activations: Readonly<Record<string, () => nn.TensorModule>> = {
-  relu: () => new nn.ReLU(),
-  sigmoid: () => new nn.Sigmoid(),
-  softmax: () => new nn.Softmax(-1),
-  tanh: () => new nn.Tanh(),
+interface Fit {
+  readonly epochs: number
+  readonly batch_size?: number
+  readonly validation_split?: number
+  readonly validation_freq?: number
+  readonly validation_batch_size?: number
+  readonly initial_epoch?: number
+  readonly steps_per_epoch?: number
+  readonly shuffle: boolean
 }
 
-const lossNames: Readonly<Record<string, LossName>> = {
-  mse: 'meanSquaredError',
-  mae: 'meanAbsoluteError',
-  binary_crossentropy: 'binaryCrossentropy',
-  categorical_crossentropy: 'categoricalCrossentropy',
-  sparse_categorical_crossentropy: 'sparseCategoricalCrossentropy',
+const known = {
+  run: [
+    ['source', 'layers', 'kernel_regularizer_of_the_first_layer', 'optimizer', 'loss', 'metrics'],
+    ['weighted_metrics', 'class_weight', 'sample_weight', 'fit', 'history', 'evaluate'],
+  ].flat(),
+  layer: ['units', 'activation', 'use_bias'],
+  fit: [
+    ['epochs', 'batch_size', 'validation_split', 'validation_freq', 'validation_batch_size'],
+    ['initial_epoch', 'steps_per_epoch', 'shuffle', 'verbose'],
+  ].flat(),
 }
 
-const metricNames: Readonly<Record<string, MetricName>> = { accuracy: 'accuracy', mse: 'mse', mae: 'mae' }
-
-type Make = (parameters: Tensor[], hyper: (name: string) => number, on: (name: string) => boolean) => unknown
-
-const optimizers: Readonly<Record<string, Make>> = {
-  Adam: (parameters, hyper) =>
-    new optim.Adam(parameters, {
-      lr: hyper('learning_rate'),
-      betas: [hyper('beta_1'), hyper('beta_2')],
-      eps: hyper('epsilon'),
-    }),
-  SGD: (parameters, hyper, on) =>
-    new optim.SGD(parameters, {
-      lr: hyper('learning_rate'),
-      momentum: hyper('momentum'),
-      nesterov: on('nesterov'),
-    }),
+/** What a record says that nothing here reads; what is null or false says nothing. */
+function strangers(record: object, names: readonly string[]): string[] {
+  const said = Object.entries(record).filter(([, value]) => value !== null && value !== false)
+  return said.map(([key]) => key).filter((key) => !names.includes(key))
 }
 
-/**
- * Keras adds Adam's epsilon before it corrects the bias of the second moment, PyTorch and we after. These runs have
- * gradients near epsilon, so that their first steps differ by more than the tolerance.
- */
-export const needKerasEpsilon: ReadonlySet<string> = new Set(['onehot', 'regression'])
-
-/** Whether a run uses nothing that we lack. */
-function expressible(name: string, run: KerasRun): boolean {
-  return (
-    !needKerasEpsilon.has(name) &&
-    run.kernel_regularizer_of_the_first_layer === null &&
-    run.class_weight === null &&
-    !run.sample_weight &&
-    Object.hasOwn(optimizers, run.optimizer.name) &&
-    Object.hasOwn(lossNames, run.loss) &&
-    run.metrics.every((metric) => Object.hasOwn(metricNames, metric)) &&
-    run.layers.every(({ activation }) => activation === 'linear' || Object.hasOwn(activations, activation))
-  )
+/** What a run uses and we lack. */
+function lacking(run: KerasRun): string[] {
+  const shapes: Shapes = { prediction: [1, 1], target: [1, 1] }
+  const measures = [...run.metrics, ...(run.weighted_metrics ?? [])]
+  return [
+    ...strangers(run, known.run),
+    ...run.layers.flatMap((layer) => strangers(layer, known.layer)),
+    ...strangers(run.fit, known.fit),
+    ...run.layers.map(({ activation }) => activation).filter((name) => activationOf(name) === undefined),
+    ...(regularizerOf(run.kernel_regularizer_of_the_first_layer) === undefined ? ['regularizer'] : []),
+    ...(recipeOf(run.optimizer) === undefined ? [`optimizer ${run.optimizer.name}`] : []),
+    ...(lossOf(run.loss) === undefined ? [`loss ${run.loss}`] : []),
+    ...measures.filter((name) => metricOf(name, name, shapes) === undefined),
+    ...(run.fit.shuffle ? ['shuffle'] : []),
+  ]
 }
 
 function recorded(dir: string, name: string): KerasRun {
@@ -83,76 +87,92 @@ function recorded(dir: string, name: string): KerasRun {
 
 /** Runs `keras/<name>.json` through `compile`, `fit`, `evaluate` and `predict`. */
 export async function runKeras(dir: string, name: string, report: Report): Promise<void> {
-  const run = recorded(dir, name)
   const id = `keras/${name}`
-  if (!expressible(name, run)) {
-    report.lacks(id)
-    return
-  }
-  await report.runAsync(id, id, () => kerasDrift(dir, name))
+  const lacks = lacking(recorded(dir, name))
+  if (lacks.length > 0) report.lacks(`${id} (${[...new Set(lacks)].join(', ')})`)
+  else await report.runAsync(id, id, () => kerasDrift(dir, name))
 }
 
 /** Why a run differs from Keras's, whose weights and predictions may be off by a share; null where it does not. */
-export async function kerasDrift(dir: string, name: string, share = TRAINING): Promise<string | null> {
+async function kerasDrift(dir: string, name: string): Promise<string | null> {
   const run = recorded(dir, name)
   const file = new Safetensors(join(dir, `${name}.safetensors`))
   const [x, y] = [file.tensor('x'), file.tensor('y')]
   const { model, weights } = built(run, file)
-  const { batch_size, epochs, validation_split, shuffle } = run.fit
-  const history = await model.fit(x, y, {
+  const { batch_size: batchSize, epochs, shuffle, ...more } = run.fit
+  const options = {
     epochs,
-    batchSize: batch_size,
     shuffle,
     verbose: 0,
-    ...(validation_split === undefined ? {} : { validationSplit: validation_split }),
-  })
+    batchSize,
+    validationSplit: more.validation_split,
+    validationFreq: more.validation_freq,
+    validationBatchSize: more.validation_batch_size,
+    initialEpoch: more.initial_epoch,
+    stepsPerEpoch: more.steps_per_epoch,
+    classWeight: run.class_weight ?? undefined,
+    sampleWeight: run.sample_weight ? file.tensor('sample_weight') : undefined,
+  } as const
+  const history = await model.fit(x, y, options)
   const final = weights()
-  const measured = (await model.evaluate(x, y, { batchSize: batch_size })) as Record<string, number>
-  const prediction = (await model.predict(x)).narrow(0, 0, 7)
+  const measured = (await model.evaluate(x, y, { batchSize })) as Record<string, number>
+  const prediction = (await model.predict(x)).narrow(0, 0, file.stored('prediction').shape[0] as number)
   return first([
     ...Object.entries(run.history).map(([key, curve]) => {
-      const ours = (history as unknown as Record<string, number[] | undefined>)[camel(key)]
-      return ours === undefined ? `the history has no ${camel(key)}` : drift(`history.${key}`, ours, curve)
+      const ours = (history as unknown as Record<string, number[] | undefined>)[ourName(key)]
+      return ours === undefined ? `the history has no ${ourName(key)}` : drift(`history.${key}`, ours, curve)
     }),
     ...Object.entries(run.evaluate).map(([key, value]) =>
-      drift(`evaluate.${key}`, [measured[key] ?? NaN], [value]),
+      drift(`evaluate.${key}`, [measured[ourName(key)] ?? NaN], [value]),
     ),
-    ...final.map((weight, i) => weightDrift(`final.${i}`, weight, file.stored(`final.${i}`), share)),
-    weightDrift('prediction', prediction, file.stored('prediction'), share),
+    ...final.map((weight, i) => weightDrift(`final.${i}`, weight, file.stored(`final.${i}`), TRAINING)),
+    weightDrift('prediction', prediction, file.stored('prediction'), TRAINING),
   ])
 }
 
 /** The model with Keras's first weights, compiled; and its weights in Keras's order and layout. */
 function built(run: KerasRun, file: Safetensors): { model: nn.Sequential; weights: () => Tensor[] } {
-  let features = file.stored('x').shape[1] as number
-  const dense: nn.Linear[] = []
+  let features = file.stored('x').shape.at(-1) as number
+  let stored = 0
   const layers: nn.TensorModule[] = []
-  for (const { units, activation } of run.layers) {
-    const layer = new nn.Linear(features, units)
-    layer.loadStateDict({
-      weight: file.tensor(`init.${2 * dense.length}`).transpose(),
-      bias: file.tensor(`init.${2 * dense.length + 1}`),
-    })
+  const dense: nn.Linear[] = []
+  for (const { units, activation, use_bias: bias = true } of run.layers) {
+    const regularizer = dense.length === 0 ? regularizerOf(run.kernel_regularizer_of_the_first_layer) : null
+    const layer = new nn.Linear(features, units, { bias, regularizer: regularizer ?? undefined })
+    const weight = file.tensor(`init.${stored++}`).transpose()
+    layer.loadStateDict(bias ? { weight, bias: file.tensor(`init.${stored++}`) } : { weight })
     dense.push(layer)
-    layers.push(layer)
-    if (activation !== 'linear') layers.push((activations[activation] as () => nn.TensorModule)())
+    layers.push(layer, (activationOf(activation) as () => nn.TensorModule)())
     features = units
   }
   const model = new nn.Sequential(...layers)
-  const hyper = (name: string): number => Number(run.optimizer[name])
-  const make = optimizers[run.optimizer.name] as Make
-  const optimizer = make(model.parameters(), hyper, (name) => run.optimizer[name] === true)
+  const { optimizer, clip } = recipeOf(run.optimizer) as NonNullable<ReturnType<typeof recipeOf>>
+  const shapes: Shapes = {
+    prediction: [...file.stored('x').shape.slice(0, -1), features],
+    target: file.stored('y').shape,
+  }
+  const measures = (names: readonly string[] = []): Measure[] =>
+    names.map((keras) => metricOf(keras, ourName(keras), shapes) as Measure)
   model.compile({
-    optimizer: optimizer as optim.Optimizer<object>,
-    loss: lossNames[run.loss] as LossName,
-    metrics: run.metrics.map((metric) => metricNames[metric] as MetricName),
+    optimizer: optimizer(model.parameters()),
+    loss: lossOf(run.loss) as NonNullable<ReturnType<typeof lossOf>>,
+    metrics: measures(run.metrics),
+    weightedMetrics: measures(run.weighted_metrics),
+    ...clip,
   })
   const weights = (): Tensor[] =>
-    dense.flatMap(({ weight, bias }) => [weight.detach().transpose(), (bias as Tensor).detach()])
+    dense.flatMap(({ weight, bias }) => [
+      weight.detach().transpose(),
+      ...(bias === null ? [] : [bias.detach()]),
+    ])
   return { model, weights }
 }
 
-/** `val_loss` is `valLoss` here. */
-function camel(name: string): string {
-  return name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
+/** `val_top_k` is `valTopK` here. */
+function ourName(name: string): string {
+  if (name.startsWith('val_')) {
+    const of = ourName(name.slice('val_'.length))
+    return `val${of.slice(0, 1).toUpperCase()}${of.slice(1)}`
+  }
+  return name.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { jit, metrics, tensor, type Tensor } from 'neuroxide'
 
-// Numbers of scikit-learn and Keras, which `test/golden/make/metrics.py` made.
+// Numbers of scikit-learn and Keras, which `test/golden/make/measures.py` made.
 
 interface Stored {
   readonly source: string

@@ -1,4 +1,4 @@
-"""Metrics of scikit-learn (`metrics.py sklearn`) or Keras (`metrics.py keras`), as JSON on stdout."""
+"""Metrics of scikit-learn (`measures.py sklearn`) or Keras (`measures.py keras`), as JSON on stdout."""
 import json
 import sys
 
