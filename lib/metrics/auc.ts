@@ -84,7 +84,7 @@ export class AUC<const N extends string = 'auc'> extends Metric<N> {
     weight: Tensor | undefined,
   ): { readonly x: Tensor; readonly y: Tensor; readonly w: Tensor } {
     requirePair('AUC', prediction, target)
-    if (!isIndices(prediction, target)) {
+    if (!isIndices('AUC', prediction, target, this.#dim)) {
       const { x, y, w } = elements('AUC', prediction, target, weight)
       return { x: this.#logits ? x.sigmoid() : x, y: y.ne(0).to('f64'), w }
     }

@@ -97,7 +97,7 @@ export class ConfusionMatrix {
     const op = 'ConfusionMatrix'
     const classes = prediction.shape.at(-1) ?? 1
     const scores = prediction.rank > 1 && classes > 1 && isFloat(prediction.dtype)
-    if (scores || isIndices(prediction, target)) {
+    if (scores || isIndices(op, prediction, target, this.#dim)) {
       const { scores: rows, labels, weight: each } = classified(op, prediction, target, weight, this.#dim)
       return { said: rows.argmax(-1), is: labels, weights: each, least: rows.shape[1] ?? 1 }
     }

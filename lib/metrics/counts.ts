@@ -57,7 +57,10 @@ abstract class Counting<N extends string> extends Metric<N> {
 
   override statistics(prediction: Tensor, target: Tensor, weight?: Tensor): Tensor {
     requirePair(this.#label, prediction, target)
-    const binary = this.#average === undefined ? !isIndices(prediction, target) : this.#average === 'binary'
+    const binary =
+      this.#average === undefined
+        ? !isIndices(this.#label, prediction, target, this.#dim)
+        : this.#average === 'binary'
     if (binary) {
       const { x, y, w } = elements(this.#label, prediction, target, weight)
       return this.#counted(x.gt(this.#threshold).to('f64'), y.gt(0.5).to('f64'), w)

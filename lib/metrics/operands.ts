@@ -31,10 +31,12 @@ export function classAxis(op: string, prediction: Tensor, dim: number): number {
 }
 
 /** Whether a target names classes by their indices, and is not a number for each element of the prediction. */
-export function isIndices(prediction: Tensor, target: Tensor): boolean {
-  if (prediction.rank === target.rank + 1) return prediction.shape.at(-1) !== 1
-  if (prediction.rank !== target.rank || prediction.rank < 2) return false
-  return target.shape.at(-1) === 1 && prediction.shape.at(-1) !== 1
+export function isIndices(op: string, prediction: Tensor, target: Tensor, dim: number): boolean {
+  if (prediction.rank < 2) return false
+  const axis = classAxis(op, prediction, dim)
+  if (prediction.shape[axis] === 1) return false
+  const without = prediction.shape.filter((_, other) => other !== axis).join()
+  return target.shape.join() === without || target.shape.join() === `${without},1`
 }
 
 /** A prediction over classes: `[samples, classes]`, and the class of each sample, flat and i32. */

@@ -119,6 +119,11 @@ export function lossOf(name: string): Loss | undefined {
   return Object.hasOwn(lossTable, long) ? lossTable[long] : undefined
 }
 
+/** Whether targets of a loss are class indices. */
+export function isOfClasses(name: string): boolean {
+  return longName(name) === 'sparse_categorical_crossentropy'
+}
+
 /** What decides which accuracy `'accuracy'` is. */
 export interface Shapes {
   readonly prediction: readonly number[]
@@ -184,7 +189,7 @@ interface Recipe {
 }
 
 /** Settings that change nothing here. */
-const idle = ['name', 'jit_compile', 'ema_momentum', 'ema_overwrite_frequency', 'loss_scale_factor']
+const idle: ReadonlySet<string> = new Set(['name', 'jit_compile', 'ema_momentum', 'ema_overwrite_frequency'])
 const clips: Readonly<Record<string, string>> = {
   clipnorm: 'clipNorm',
   clipvalue: 'clipValue',
@@ -194,9 +199,7 @@ const clips: Readonly<Record<string, string>> = {
 /** An optimizer with Keras's settings; nothing where one of them is not known here. */
 export function recipeOf(settings: Settings): Recipe | undefined {
   const left = new Map(
-    Object.entries(settings).filter(
-      ([key, value]) => !idle.includes(key) && value !== null && value !== false,
-    ),
+    Object.entries(settings).filter(([key, value]) => !idle.has(key) && value !== null && value !== false),
   )
   const take = <T>(key: string, initial: T): T => {
     const value = (left.get(key) ?? initial) as T

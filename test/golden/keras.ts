@@ -4,6 +4,7 @@ import { nn, type Tensor } from 'neuroxide'
 import { TRAINING, drift, first, weightDrift } from './compare.js'
 import {
   activationOf,
+  isOfClasses,
   lossOf,
   metricOf,
   recipeOf,
@@ -23,13 +24,13 @@ interface Layer {
 
 interface KerasRun {
   readonly layers: readonly Layer[]
-  readonly kernel_regularizer_of_the_first_layer: unknown
+  readonly kernel_regularizer_of_the_first_layer?: unknown
   readonly optimizer: Settings
   readonly loss: string
-  readonly metrics: readonly string[]
-  readonly weighted_metrics?: readonly string[]
-  readonly class_weight: Readonly<Record<string, number>> | null
-  readonly sample_weight: boolean
+  readonly metrics?: readonly string[] | null
+  readonly weighted_metrics?: readonly string[] | null
+  readonly class_weight?: Readonly<Record<string, number>> | null
+  readonly sample_weight?: boolean
   readonly fit: Fit
   readonly history: Readonly<Record<string, readonly number[]>>
   readonly evaluate: Readonly<Record<string, number>>
@@ -67,7 +68,7 @@ function strangers(record: object, names: readonly string[]): string[] {
 /** What a run uses and we lack. */
 function lacking(run: KerasRun): string[] {
   const shapes: Shapes = { prediction: [1, 1], target: [1, 1] }
-  const measures = [...run.metrics, ...(run.weighted_metrics ?? [])]
+  const measures = [...(run.metrics ?? []), ...(run.weighted_metrics ?? [])]
   return [
     ...strangers(run, known.run),
     ...run.layers.flatMap((layer) => strangers(layer, known.layer)),
@@ -97,7 +98,11 @@ export async function runKeras(dir: string, name: string, report: Report): Promi
 async function kerasDrift(dir: string, name: string): Promise<string | null> {
   const run = recorded(dir, name)
   const file = new Safetensors(join(dir, `${name}.safetensors`))
-  const [x, y] = [file.tensor('x'), file.tensor('y')]
+  // Keras computes in f32, whatever it is given; only class indices stay what they are.
+  const floats = (tensor: Tensor): Tensor =>
+    tensor.dtype === 'f32' || tensor.dtype === 'f64' ? tensor : tensor.to('f32')
+  const x = floats(file.tensor('x'))
+  const y = isOfClasses(run.loss) ? file.tensor('y') : floats(file.tensor('y'))
   const { model, weights } = built(run, file)
   const { batch_size: batchSize, epochs, shuffle, ...more } = run.fit
   const options = {
@@ -111,7 +116,7 @@ async function kerasDrift(dir: string, name: string): Promise<string | null> {
     initialEpoch: more.initial_epoch,
     stepsPerEpoch: more.steps_per_epoch,
     classWeight: run.class_weight ?? undefined,
-    sampleWeight: run.sample_weight ? file.tensor('sample_weight') : undefined,
+    sampleWeight: run.sample_weight === true ? file.tensor('sample_weight') : undefined,
   } as const
   const history = await model.fit(x, y, options)
   const final = weights()
@@ -151,8 +156,8 @@ function built(run: KerasRun, file: Safetensors): { model: nn.Sequential; weight
     prediction: [...file.stored('x').shape.slice(0, -1), features],
     target: file.stored('y').shape,
   }
-  const measures = (names: readonly string[] = []): Measure[] =>
-    names.map((keras) => metricOf(keras, ourName(keras), shapes) as Measure)
+  const measures = (names: readonly string[] | null | undefined): Measure[] =>
+    (names ?? []).map((keras) => metricOf(keras, ourName(keras), shapes) as Measure)
   model.compile({
     optimizer: optimizer(model.parameters()),
     loss: lossOf(run.loss) as NonNullable<ReturnType<typeof lossOf>>,

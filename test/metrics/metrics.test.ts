@@ -120,6 +120,8 @@ describe('decisions', () => {
     const target = tensor([[0, 1]], { dtype: 'i32' })
     expect(measured(new metrics.SparseCategoricalAccuracy({ dim: 1 }), scores, target)).toBe(1)
     expect(measured(new metrics.Recall({ dim: 1, average: 'macro' }), scores, target)).toBe(1)
+    expect(measured(new metrics.Recall({ dim: 1 }), scores.narrow(2, 0, 1), target.narrow(1, 0, 1))).toBe(1)
+    expect(measured(new metrics.AUC({ dim: 1 }), scores, target)).toBe(1)
     expect(() => measured(new metrics.SparseCategoricalAccuracy({ dim: 3 }), scores, target)).toThrow(
       ShapeError,
     )
