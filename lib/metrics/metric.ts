@@ -39,7 +39,8 @@ const metricBrand: unique symbol = Symbol.for('neuroxide.metric') as never
  */
 export abstract class Metric<N extends string = string> {
   /** The name in logs and histories. */
-  readonly name: N
+  // Not inferred from where a metric is written to: in a list for `compile` the name would become any text.
+  readonly name: NoInfer<N>
   #held: number[] | null = null
 
   constructor(name: N) {
