@@ -147,9 +147,7 @@ export class Normalization extends Module {
     }
     const deviation = fitted(variance).sqrt().clamp(EPSILON)
     const center = fitted(mean)
-    const result: Tensor = this.invert
-      ? float.mul(deviation).add(center)
-      : float.sub(center).div(deviation)
+    const result: Tensor = this.invert ? float.mul(deviation).add(center) : float.sub(center).div(deviation)
     return result as unknown as KeptFloat<X>
   }
 

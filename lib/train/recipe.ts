@@ -5,6 +5,7 @@ import type { Tensor } from '../tensor.js'
 import { shown } from '../tensor/create.js'
 import type { JsonObject, JsonValue } from '../types/json.js'
 import type { CompileOptions } from './compiled.js'
+import { lossFunctions } from './names.js'
 
 /** Optimizers that a file may name: one comes from here or not at all. */
 const optimizers: ReadonlyMap<string, new (...settings: never[]) => unknown> = new Map<
@@ -31,9 +32,18 @@ export function recipeOf(
   const made = optimizerRecipe(optimizer, model)
   const { optimizer: _, ...others } = options as unknown as Record<string, unknown>
   const entries = Object.entries(others).filter(([, value]) => value !== undefined)
-  const rest = entries.map(([key, value]) => [key, plain(value)] as const)
+  const rest = entries.map(([key, value]) => [key, plain(key === 'loss' ? named(value) : value)] as const)
   if (made === null || rest.some(([, value]) => value === undefined)) return null
   return { optimizer: made, ...Object.fromEntries(rest as [string, JsonValue][]) }
+}
+
+/** Losses of this library that were given as functions by the names that `compile` takes, through lists and records. */
+function named(loss: unknown): unknown {
+  if (typeof loss === 'function')
+    return Object.entries(lossFunctions).find(([, own]) => own === loss)?.[0] ?? loss
+  if (Array.isArray(loss)) return loss.map(named)
+  if (typeof loss !== 'object' || loss === null) return loss
+  return Object.fromEntries(Object.entries(loss).map(([key, inner]) => [key, named(inner)]))
 }
 
 /** A value as JSON has it, or undefined where it is none. */

@@ -164,8 +164,11 @@ export async function loadWeightsInto(
   })
 }
 
-/** Makes the model that a file describes. */
-export async function loadModel(path: FilePath): Promise<Module> {
+/** Makes the model that a file describes. `restore` puts the state of a training into a model that was compiled. */
+export async function loadModel(
+  path: FilePath,
+  restore: (model: Module, tensors: ReadonlyMap<string, Tensor>, json: JsonObject) => void,
+): Promise<Module> {
   return await new Origin().during(async () => {
     const file = requirePath('load', path)
     const contents = await read('load', 'safetensors', file)
@@ -177,7 +180,11 @@ export async function loadModel(path: FilePath): Promise<Module> {
       if (frozen.has(name)) parameter.requiresGrad = false
     if (header?.compile !== undefined) {
       const recipe = header.compile
-      within('load', file, () => (model as Model).compile(optionsFrom(recipe, model)))
+      const training = trainingIn('load', file, contents)
+      within('load', file, () => {
+        ;(model as Model).compile(optionsFrom(recipe, model))
+        if (training !== null) restore(model, training.tensors, training.json)
+      })
     }
     return model
   })
@@ -191,12 +198,16 @@ export async function readTraining(
   const file = requirePath(op, path)
   const contents = await read(op, 'safetensors', file)
   headerOf(op, file, contents)
+  return { training: trainingIn(op, file, contents), contents }
+}
+
+function trainingIn(op: string, file: string, contents: Contents): TrainingState | null {
   const text = contents.metadata.find(([key]) => key === TRAINING)?.[1]
-  if (text === undefined) return { training: null, contents }
+  if (text === undefined) return null
   const tensors = contents.tensors
     .filter(([name]) => name.startsWith(PREFIX))
     .map(([name, tensor]) => [name.slice(PREFIX.length), tensor] as const)
-  return { training: { tensors: new Map(tensors), json: parsed(op, file, TRAINING, text) }, contents }
+  return { tensors: new Map(tensors), json: parsed(op, file, TRAINING, text) }
 }
 
 /** Puts what was read of a file into a model, as {@link loadWeightsInto} does. */

@@ -6,6 +6,7 @@ import type { Shape } from '../types.js'
 import type { EntersChain, Layers, LeavesChain, Neighbour, Through, flow } from '../types/layers.js'
 import { Model } from './model.js'
 import { loadModel, setChain } from './saving.js'
+import { restoreTraining } from './state.js'
 import { requireInteger } from '../tensor/checks.js'
 import { shown } from '../tensor/create.js'
 
@@ -43,6 +44,8 @@ export class Sequential<L extends readonly TensorModule[] = readonly TensorModul
   /**
    * Makes the model that a file describes, with its weights and, where `compile` was given names, ready to `evaluate`.
    *
+   * A file with `{ optimizer: true }` brings the state of the optimizer too, so that `fit` goes on from it.
+   *
    * Layers come from a closed table of this package's own: nothing in the file is ever run. The model is in training
    * mode, as a new one; `predict` and `evaluate` do not mind, `forward` wants `eval()`.
    *
@@ -62,7 +65,7 @@ export class Sequential<L extends readonly TensorModule[] = readonly TensorModul
    * ```
    */
   static async load(path: FilePath): Promise<Sequential> {
-    const model = await loadModel(path)
+    const model = await loadModel(path, restoreTraining)
     // What a file says of something else has no structure, and only this class makes one.
     return model as Sequential
   }

@@ -5,6 +5,7 @@ import {
   Model,
   constraints,
   io,
+  losses,
   manualSeed,
   nn,
   ones,
@@ -120,6 +121,27 @@ describe('a Sequential', () => {
     const loaded = await nn.Sequential.load(file)
     expect(await loaded.evaluate(x, y)).toEqual(await model.evaluate(x, y))
     expect(String(loaded.optimizer)).toBe(String(optimizer))
+  })
+
+  test('saved with its optimizer, it trains on as if it had never been away', async () => {
+    const file = join(scratch(), 'model.safetensors')
+    const model = new nn.Sequential(new nn.Linear(3, 4), new nn.Tanh(), new nn.Linear(4, 1)).compile({
+      optimizer: 'adam',
+      loss: losses.mse,
+      ema: 0.9,
+    })
+    const [x, y] = [randn([40, 3]), randn([40, 1])]
+    await model.fit(x, y, { epochs: 3, shuffle: false, verbose: 0 })
+    await model.save(file, { optimizer: true })
+    const loaded = await nn.Sequential.load(file)
+    const keys = [...(await io.loadTensors(file)).tensors.keys()]
+    expect(keys.filter((key) => key.startsWith('training.')).length).toBeGreaterThan(8)
+    const again = { epochs: 2, shuffle: false, verbose: 0 } as const
+    const [theirs, ours] = [await model.fit(x, y, again), await loaded.fit(x, y, again)]
+    expect(ours.loss).toEqual(theirs.loss)
+    expect(loaded.forward(x).toArray()).toEqual(model.forward(x).toArray())
+    const plain = new nn.Sequential(new nn.Linear(3, 4), new nn.Tanh(), new nn.Linear(4, 1))
+    expect(await plain.loadWeights(file)).toEqual({ missing: [], unexpected: [] })
   })
 
   test('compiled with a function of the user’s own, it has to be compiled again', async () => {
