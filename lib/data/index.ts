@@ -35,3 +35,5 @@ export { Preprocessing, type Encoding, type RawRecord, type UnknownCategory } fr
 export { records } from './records.js'
 export type { Table, TableInputs } from './table.js'
 export type { TableOptions } from './table-plan.js'
+export { image, images, type ImageFolder, type ImageFolderOptions, type ImageTensor } from './images.js'
+export type { ImageFit, ImageOptions } from './picture.js'

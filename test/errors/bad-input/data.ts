@@ -225,3 +225,50 @@ export const layers: Rows = [
     new nn.CategoryEncoding({ numTokens: 2 }).forward(tensor([5], { dtype: 'i32' })),
   ),
 ]
+
+export const pictures: Rows = [
+  row('data.image', ValueError, /3 as source; expected/, async () => await data.image(bad(3))),
+  row(
+    'data.image',
+    data.DataError,
+    /no-such\.png: .*; expected a whole picture/,
+    async () => await data.image('no-such.png'),
+  ),
+  row(
+    'data.image',
+    ValueError,
+    /2 as channels; expected/,
+    async () => await data.image('no-such.png', { channels: bad(2) }),
+  ),
+  row(
+    'data.image',
+    ValueError,
+    /0 as size; expected/,
+    async () => await data.image('no-such.png', { size: [4, 0] }),
+  ),
+  row('data.images', ValueError, /undefined as folder; expected/, async () => await data.images(bad())),
+  row(
+    'data.images',
+    data.DataError,
+    /no-such-folder: ENOENT.*; expected/,
+    async () => await data.images('no-such-folder'),
+  ),
+  row(
+    'data.images',
+    ValueError,
+    /"stretch" as fit; expected/,
+    async () => await data.images('no-such-folder', { fit: bad('stretch') }),
+  ),
+  row(
+    'data.images',
+    ValueError,
+    /"ignore" as corrupt; expected/,
+    async () => await data.images('no-such-folder', { corrupt: bad('ignore') }),
+  ),
+  row(
+    'data.images',
+    ValueError,
+    /no option "shape"; expected size/,
+    async () => await data.images('no-such-folder', bad({ shape: 3 })),
+  ),
+]
