@@ -1,3 +1,4 @@
+import { Preprocessing } from '../data/preprocessing.js'
 import { FormatError, TensorError, ValueError } from '../errors.js'
 import { Origin } from '../errors/origin.js'
 import {
@@ -23,7 +24,7 @@ import { optionsFrom, recipeOf } from './recipe.js'
 export interface SaveOptions {
   /** Whether everything that training needs to go on is saved too; `false` by default. */
   readonly optimizer?: boolean | undefined
-  /** Texts to keep in the file; `format`, `neuroxide` and `training` are its own. */
+  /** Texts to keep in the file; `format`, `neuroxide`, `preprocessing` and `training` are its own. */
   readonly metadata?: Readonly<Record<string, string>> | ReadonlyMap<string, string> | undefined
 }
 
@@ -46,6 +47,8 @@ const HEADER = 'neuroxide'
 /** The key of the state of a training in the metadata, and what the names of its tensors begin with. */
 const TRAINING = 'training'
 const PREFIX = `${TRAINING}.`
+/** The key of what makes inputs of raw records in the metadata. */
+const PREPROCESSING = 'preprocessing'
 /** What other readers look for: the keys and shapes are PyTorch's. */
 const LAYOUT: readonly [string, string] = ['format', 'pt']
 
@@ -100,7 +103,8 @@ export async function saveModel(
       ...(recipe === null ? {} : { compile: recipe }),
     }
     const kept = [...(state?.tensors ?? [])].map(([name, tensor]) => [`${PREFIX}${name}`, tensor] as const)
-    const texts = state === null ? [] : [[TRAINING, jsonText(state.json)] as const]
+    const texts: [string, string][] = state === null ? [] : [[TRAINING, jsonText(state.json)]]
+    if (model.preprocessing !== null) texts.push([PREPROCESSING, jsonText(model.preprocessing)])
     await write(
       'save',
       'safetensors',
@@ -143,7 +147,7 @@ function ownTexts(op: string, given: SaveOptions['metadata']): [string, string][
   for (const [key, text] of texts) {
     requireText(op, 'key of metadata', key)
     requireText(op, `metadata "${key}"`, text)
-    if ([LAYOUT[0], HEADER, TRAINING].includes(key))
+    if ([LAYOUT[0], HEADER, PREPROCESSING, TRAINING].includes(key))
       throw new ValueError(`${op}: "${key}" in metadata; expected another key, as the file has its own.`)
   }
   return texts
@@ -160,7 +164,9 @@ export async function loadWeightsInto(
     const file = requirePath('loadWeights', path)
     const contents = await read('loadWeights', 'safetensors', file)
     headerOf('loadWeights', file, contents)
-    return fill('loadWeights', file, model, contents, options)
+    const report = fill('loadWeights', file, model, contents, options)
+    adoptPreprocessing('loadWeights', file, model, contents)
+    return report
   })
 }
 
@@ -175,6 +181,7 @@ export async function loadModel(
     const header = headerOf('load', file, contents)
     const model = within('load', file, () => modelFrom(header, contents))
     fill('load', file, model, contents, {})
+    adoptPreprocessing('load', file, model, contents)
     const frozen = new Set(Array.isArray(header?.frozen) ? header.frozen : [])
     for (const [name, parameter] of model.namedParameters())
       if (frozen.has(name)) parameter.requiresGrad = false
@@ -236,6 +243,14 @@ export function fill(
     if (!(error instanceof StateDictError)) throw error
     throw new StateDictError(error.message.replace(/^loadStateDict: /, `${op}: "${file}": `))
   }
+}
+
+/** Gives a model what makes inputs of raw records, where the file has it. */
+function adoptPreprocessing(op: string, file: string, model: Module, contents: Contents): void {
+  const text = contents.metadata.find(([key]) => key === PREPROCESSING)?.[1]
+  if (text === undefined || !('preprocessing' in model)) return
+  const json = parsed(op, file, PREPROCESSING, text)
+  model.preprocessing = within(op, file, () => Preprocessing.fromJSON(json))
 }
 
 /** What a file of ours says of itself; null for a file of others. */
