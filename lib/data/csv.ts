@@ -55,8 +55,8 @@ export interface SingleTargetSample extends TableSample {
  * ```ts
  * import { writeFileSync } from 'node:fs'
  * import { data } from 'neuroxide'
- * writeFileSync('.cache/plants.csv', 'height,color,kind\n1.5,red,rose\n0.5,blue,iris\n1.2,red,rose\n')
- * const table = await data.csv('.cache/plants.csv', { target: 'kind' })
+ * writeFileSync('plants.csv', 'height,color,kind\n1.5,red,rose\n0.5,blue,iris\n1.2,red,rose\n')
+ * const table = await data.csv('plants.csv', { target: 'kind' })
  * console.log(table.columns, table.classes) // [ 'height', 'color' ] [ 'iris', 'rose' ]
  * console.log(table.x.shape, table.y.toArray()) // [ 3, 2 ] [ 1, 0, 1 ]
  * ```
@@ -92,8 +92,8 @@ export async function csv(path: string, options: CsvOptions = {}): Promise<Table
  * ```ts
  * import { writeFileSync } from 'node:fs'
  * import { data } from 'neuroxide'
- * writeFileSync('.cache/stream.csv', 'height,color,kind\n1.5,red,rose\n0.5,blue,iris\n1.2,red,rose\n')
- * const rows = await data.csvStream('.cache/stream.csv', { target: 'kind' })
+ * writeFileSync('stream.csv', 'height,color,kind\n1.5,red,rose\n0.5,blue,iris\n1.2,red,rose\n')
+ * const rows = await data.csvStream('stream.csv', { target: 'kind' })
  * console.log(rows.rows, rows.classes) // 3 [ 'iris', 'rose' ]
  * for await (const { x, y } of rows.shuffle(1000, { seed: 1 }).batch(2)) console.log(x.shape, y.dtype) // [ 2, 2 ] i32 [ 1, 2 ] i32
  * ```

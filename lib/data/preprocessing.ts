@@ -158,7 +158,7 @@ export class Preprocessing {
    * ```ts
    * import { data } from 'neuroxide'
    * const { preprocessing } = data.records([{ a: 1, kind: 'x' }, { a: 3, kind: 'y' }], { target: 'kind' })
-   * console.log(preprocessing.outputs({ kind: 'y' })) // tensor([1], dtype=i32)
+   * console.log(preprocessing.outputs({ kind: 'y' })) // tensor([1], i32[1])
    * ```
    */
   outputs(records: RawRecord | readonly RawRecord[]): Tensors {

@@ -71,16 +71,18 @@ export type HookName = Extract<keyof CallbackHooks, `on${string}`>
  *
  * @example
  * ```ts
- * import { Callback, nn, zeros } from 'neuroxide'
+ * import { Callback, nn, optim, zeros } from 'neuroxide'
  * class HalfRate extends Callback {
  *   onEpochEnd(): void {
  *     const { optimizer } = this.model
- *     if (optimizer !== null) optimizer.lr = Number(optimizer.lr) / 2
+ *     if (optimizer instanceof optim.SGD) optimizer.lr /= 2
  *   }
  * }
- * const model = new nn.Sequential(new nn.Linear(2, 1)).compile({ optimizer: 'sgd', loss: 'mse' })
+ * const net = new nn.Sequential(new nn.Linear(2, 1))
+ * const optimizer = new optim.SGD(net.parameters(), { lr: 0.01 })
+ * const model = net.compile({ optimizer, loss: 'mse' })
  * await model.fit(zeros([8, 2]), zeros([8, 1]), { epochs: 3, callbacks: [new HalfRate()], verbose: 0 })
- * console.log(model.optimizer?.lr) // 0.00125
+ * console.log(optimizer.lr) // 0.00125
  * ```
  */
 export abstract class Callback implements CallbackHooks {

@@ -3,7 +3,7 @@ import type { EpochLogs } from './fit-options.js'
 import type { History } from './history.js'
 
 /** What the loop over a training is given after each epoch: its number and its logs. */
-export type EpochResult = EpochLogs & { readonly epoch: number }
+export type EpochResult = EpochLogs & { readonly epoch: number; readonly loss: number }
 
 interface Waiting {
   readonly resolve: (result: IteratorResult<EpochResult, undefined>) => void

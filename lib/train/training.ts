@@ -203,7 +203,9 @@ export class Training {
     this.#begun = null
     this.bar.end(steps, Object.entries(logs))
     await this.still(() => this.callbacks.counted('onEpochEnd', epoch, logs))
-    const left = await this.still(async () => await this.channel.put({ epoch, ...logs }))
+    const left = await this.still(
+      async () => await this.channel.put({ loss: values[0] ?? Number.NaN, ...logs, epoch }),
+    )
     return left || this.model.stopTraining
   }
 
