@@ -85,6 +85,8 @@ export type NumberNamesOf<M, L, W> =
   | LossNamesOf<L>
   | Weighted<MetricNamesOf<W>, MetricNamesOf<M>>
 
+// Metrics are `M | MetricsOption`: with its default alone, the compiler would refuse functions that it has to look into
+// before it knows M.
 export interface CompileOptions<
   M extends MetricsOption = MetricsOption,
   L extends LossesOption = LossesOption,
@@ -97,9 +99,9 @@ export interface CompileOptions<
   /** How much the loss of each output counts, in the layout of `loss`; `1` each by default. */
   readonly lossWeights?: readonly number[] | Readonly<Record<string, number>> | undefined
   /** What is measured beside the loss; nothing by default. For several outputs a list or record of lists. */
-  readonly metrics?: M | undefined
+  readonly metrics?: M | MetricsOption | undefined
   /** The same, with `sampleWeight` and `classWeight`. */
-  readonly weightedMetrics?: W | undefined
+  readonly weightedMetrics?: W | MetricsOption | undefined
   /** The largest norm of each gradient; no limit by default. At most one of the three limits may be given. */
   readonly clipNorm?: number | undefined
   /** The largest absolute value in a gradient; no limit by default. */

@@ -495,6 +495,16 @@ holds<Same<typeof own, number>>()
 const kept: nn.Sequential = model`,
   ),
   accepted(
+    'metrics that are written in place',
+    `const model = new nn.Sequential(new nn.Linear(4, 3)).compile({
+  optimizer: 'adam',
+  loss: (prediction: Tensor, target: Tensor) => losses.mse(prediction, target),
+  metrics: [losses.mse, { name: 'own', compute: (prediction, target) => losses.l1(prediction, target) }],
+})
+const y = model.forward(zeros([8, 4]))
+holds<Same<typeof y, Tensor<[8, 3], FloatDType>>>()`,
+  ),
+  accepted(
     'targets of the shape of predictions',
     `losses.mse(zeros([32, 1]), zeros([32, 1]))
 losses.mse(x, zeros([32]))
