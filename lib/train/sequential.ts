@@ -4,7 +4,7 @@ import { isModule, members, type TensorModule } from '../nn/module.js'
 import type { Tensor } from '../tensor.js'
 import type { Shape } from '../types.js'
 import type { EntersChain, Layers, LeavesChain, Neighbour, Through, flow } from '../types/layers.js'
-import { Model } from './model.js'
+import { Model, type WithMetrics } from './model.js'
 import { loadModel, setChain } from './saving.js'
 import { restoreTraining } from './state.js'
 import { requireInteger } from '../tensor/checks.js'
@@ -49,6 +49,8 @@ export class Sequential<L extends readonly TensorModule[] = readonly TensorModul
    * Layers come from a closed table of this package's own: nothing in the file is ever run. The model is in training
    * mode, as a new one; `predict` and `evaluate` do not mind, `forward` wants `eval()`.
    *
+   * `load<'accuracy'>(path)` says which numbers `evaluate` gives beside the loss, as `compile` does in a program.
+   *
    * @param path - a file that {@link Model.save} wrote
    * @returns the model, as it was saved
    * @throws FileError where the file cannot be read
@@ -64,10 +66,10 @@ export class Sequential<L extends readonly TensorModule[] = readonly TensorModul
    * console.log(loaded.forward(ones([1, 2])).item() === model.forward(ones([1, 2])).item()) // true
    * ```
    */
-  static async load(path: FilePath): Promise<Sequential> {
+  static async load<N extends string = string>(path: FilePath): Promise<Sequential & WithMetrics<N>> {
     const model = await loadModel(path, restoreTraining)
     // What a file says of something else has no structure, and only this class makes one.
-    return model as Sequential
+    return model as Sequential & WithMetrics<N>
   }
 
   /** How many layers there are. */

@@ -1,4 +1,5 @@
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import {
@@ -91,6 +92,14 @@ describe('safetensors', () => {
     await expect(io.loadTensors(damaged)).rejects.toThrow(
       /bytes, where the header describes \d+; expected a file that is neither cut/,
     )
+  })
+
+  test.skipIf(process.platform === 'win32')('a pipe is not waited for, and never replaced', async () => {
+    const pipe = join(scratch(), 'pipe')
+    execFileSync('mkfifo', [pipe])
+    await expect(io.loadTensors(pipe)).rejects.toThrow(/a pipe or a device; expected a file/)
+    await expect(io.saveTensors(pipe, { x: ones([2]) })).rejects.toThrow(FileError)
+    expect(statSync(pipe).isFIFO()).toBe(true)
   })
 
   test('many at once to one file: the file is whole and one of them', async () => {

@@ -77,8 +77,10 @@ pub fn replace<F: Files>(
 ) -> Result<()> {
     // What a link points to is replaced, not the link.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    if target.file_name().is_none() || target.is_dir() {
-        return Err(Error::File("a folder, or no name at all; expected the path of a file".into()));
+    // What is no file would be gone after a rename: whoever saves to /dev/null as root would take it from everybody.
+    let taken = fs::metadata(&target).is_ok_and(|known| !known.is_file());
+    if target.file_name().is_none() || taken {
+        return Err(Error::File("a folder, a device, or no name at all; expected the path of a file".into()));
     }
     let folder = match target.parent() {
         Some(folder) if folder != Path::new("") => folder.to_path_buf(),

@@ -244,7 +244,7 @@ fn on_a_disk_permissions_and_links_stay() {
         assert_eq!(fs::read(&file).unwrap(), b"two");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
     }
-    for wrong in [folder.clone(), PathBuf::new(), folder.join("none").join("a")] {
+    for wrong in [folder.clone(), PathBuf::new(), folder.join("none").join("a"), PathBuf::from("/dev/null")] {
         let error = replace(&Disk, &wrong, |out| out.write_all(b"three")).unwrap_err();
         assert_eq!(error.code(), "ERR_FILE", "{}", wrong.display());
     }

@@ -1,4 +1,4 @@
-//! One thread beside the JavaScript thread for single pieces of work that settle a promise.
+//! Threads beside the JavaScript thread for single pieces of work that settle a promise.
 
 use std::collections::HashMap;
 use std::ptr;
@@ -16,31 +16,39 @@ use crate::value::{self, Returns};
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// The thread, started by the first job, and the promises that its jobs will settle.
+/// Which thread does a piece of work. A disk takes its time, and answers of a model shall not wait for it.
+#[derive(Clone, Copy)]
+pub enum Lane {
+    Computing,
+    Files,
+}
+
+/// The threads, each started by its first job, and the promises that jobs will settle.
 #[derive(Default)]
 pub struct Background {
-    worker: Option<(Sender<Job>, JoinHandle<()>)>,
+    workers: [Option<(Sender<Job>, JoinHandle<()>)>; 2],
     promises: HashMap<u64, sys::napi_deferred>,
     next: u64,
 }
 
 impl Background {
-    fn submit(&mut self, job: Job) -> Result<()> {
-        if self.worker.is_none() {
+    fn submit(&mut self, lane: Lane, job: Job) -> Result<()> {
+        let worker = &mut self.workers[lane as usize];
+        if worker.is_none() {
             let (sender, jobs) = mpsc::channel::<Job>();
             let thread = thread::Builder::new()
                 .name("neuroxide-background".into())
                 .spawn(move || jobs.into_iter().for_each(|job| job()))
                 .map_err(|error| Error::Device(format!("no thread for asynchronous work: {error}")))?;
-            self.worker = Some((sender, thread));
+            *worker = Some((sender, thread));
         }
-        let (sender, _) = self.worker.as_ref().expect("started above");
+        let (sender, _) = worker.as_ref().expect("started above");
         sender.send(job).map_err(|_| Error::Internal("the background thread has ended".into()))
     }
 
-    /// Lets the jobs given so far end, and joins the thread.
+    /// Lets the jobs given so far end, and joins the threads.
     pub fn stop(&mut self) {
-        if let Some((sender, thread)) = self.worker.take() {
+        for (sender, thread) in self.workers.iter_mut().filter_map(Option::take) {
             drop(sender);
             // A panic of a job was caught in it, so the thread itself ends normally.
             let _ = thread.join();
@@ -48,10 +56,11 @@ impl Background {
     }
 }
 
-/// A promise for what `work` returns; `work` runs on the background thread, `finish` on the
+/// A promise for what `work` returns; `work` runs on the thread of its lane, `finish` on the
 /// JavaScript thread with its result, also where that is an error: it may hold references to let go of.
 pub fn promise<T: Send + 'static, R: Returns>(
     call: &Call<'_>,
+    lane: Lane,
     work: impl FnOnce() -> Result<T> + Send + 'static,
     finish: impl FnOnce(sys::napi_env, &Home, Result<T>) -> Outcome<R> + Send + 'static,
 ) -> Outcome<sys::napi_value> {
@@ -62,15 +71,18 @@ pub fn promise<T: Send + 'static, R: Returns>(
     let mut state = call.home.state()?;
     let id = state.background.next;
     state.background.next += 1;
-    state.background.submit(Box::new(move || {
-        let result = panics::caught(work);
-        sender.post(move |env, home| {
-            home.channel().end(env)?;
-            let deferred = home.state()?.background.promises.remove(&id);
-            let outcome = finish(env, home, result).and_then(|value| value.give(env));
-            deferred.map_or(Ok(()), |deferred| settle(env, deferred, outcome))
-        });
-    }))?;
+    state.background.submit(
+        lane,
+        Box::new(move || {
+            let result = panics::caught(work);
+            sender.post(move |env, home| {
+                home.channel().end(env)?;
+                let deferred = home.state()?.background.promises.remove(&id);
+                let outcome = finish(env, home, result).and_then(|value| value.give(env));
+                deferred.map_or(Ok(()), |deferred| settle(env, deferred, outcome))
+            });
+        }),
+    )?;
     state.background.promises.insert(id, deferred);
     call.home.channel().begin(call.env)?;
     Ok(promise)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use napi::sys;
 use neuroxide_core::error::Error;
 
-use crate::background;
+use crate::background::{self, Lane};
 use crate::call::Call;
 use crate::failure::{Outcome, wrong_argument};
 use crate::json;
@@ -67,6 +67,7 @@ pub fn debug_calls(call: &Call<'_>) -> Outcome<sys::napi_value> {
     let (sender, kept) = (call.home.channel().sender(), Arc::clone(&callback));
     background::promise(
         call,
+        Lane::Computing,
         move || {
             for _ in 0..count {
                 let callback = Arc::clone(&callback);

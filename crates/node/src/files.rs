@@ -1,7 +1,7 @@
 //! Tensors to files and from them, off the JavaScript thread.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use neuroxide_core::engine::{Elements, Loaded, Loader};
 use neuroxide_core::error::{Error, Result};
 use neuroxide_files::{Array, atomic, npy, npz, safetensors, unreadable};
 
-use crate::background;
+use crate::background::{self, Lane};
 use crate::call::Call;
 use crate::failure::{Outcome, wrong_argument};
 use crate::home::Home;
@@ -72,6 +72,7 @@ pub fn save(call: &Call<'_>) -> Outcome<sys::napi_value> {
     };
     background::promise(
         call,
+        Lane::Files,
         move || {
             let elements = readings.elements();
             // Whoever waits to write the tensors need not wait for the disk.
@@ -126,6 +127,7 @@ pub fn load(call: &Call<'_>) -> Outcome<sys::napi_value> {
     let loader = call.state()?.engine.loader();
     background::promise(
         call,
+        Lane::Files,
         move || read(&loader, format, Path::new(&path)).map_err(|error| of_file(error, &op, &path)),
         |_, home: &Home, read| {
             let Read { described, tensors, metadata } = read?;
@@ -146,14 +148,15 @@ pub fn load(call: &Call<'_>) -> Outcome<sys::napi_value> {
 }
 
 fn read(loader: &Loader, format: Format, path: &Path) -> Result<Read> {
-    let file = File::open(path).map_err(|error| {
+    let unopened = |error| {
         Error::File(format!("it could not be opened: {error}; expected a file that exists and may be read"))
-    })?;
-    let about = file.metadata().map_err(|error| unreadable(&error))?;
-    // A pipe would wait, and a device never end.
-    if !about.is_file() {
-        return Err(Error::File("a folder or a device; expected a file".into()));
+    };
+    // Asked before it is opened: to open a pipe is to wait for somebody who writes into it.
+    if !fs::metadata(path).map_err(unopened)?.is_file() {
+        return Err(Error::File("a folder, a pipe or a device; expected a file".into()));
     }
+    let file = File::open(path).map_err(unopened)?;
+    let about = file.metadata().map_err(|error| unreadable(&error))?;
     let (mut source, length) = (BufReader::new(file), about.len());
     let mut out = Read::default();
     let mut keep = |name: String, array: Array| {

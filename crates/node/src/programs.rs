@@ -6,7 +6,7 @@ use neuroxide_core::engine::{ArgSpec, Handle, ProgramId, RunArg, TraceOptions};
 use neuroxide_core::error::Error;
 use neuroxide_core::graph::Type;
 
-use crate::background;
+use crate::background::{self, Lane};
 use crate::call::{Call, whole};
 use crate::failure::{Failure, Outcome, wrong_argument};
 use crate::home::{State, header};
@@ -252,6 +252,7 @@ pub fn run_async(call: &Call<'_>) -> Outcome<sys::napi_value> {
     };
     background::promise(
         call,
+        Lane::Computing,
         move || run.run(),
         move |env, home, made| {
             let array = owners.get(env);

@@ -6,7 +6,7 @@ use neuroxide_core::engine::{Engine, Handle, Operand};
 use neuroxide_core::error::Error;
 use neuroxide_core::shape::Dims;
 
-use crate::background;
+use crate::background::{self, Lane};
 use crate::call::{Call, whole};
 use crate::failure::{Failure, Outcome, wrong_argument};
 use crate::home::State;
@@ -153,7 +153,12 @@ pub fn read(call: &Call<'_>) -> Outcome<()> {
 pub fn read_async(call: &Call<'_>) -> Outcome<sys::napi_value> {
     let handle = call.number(0)?;
     let reading = call.at_work()?.engine.reading(handle)?;
-    background::promise(call, move || reading.bytes(), |env, _, bytes| value::bytes(env, &bytes?))
+    background::promise(
+        call,
+        Lane::Computing,
+        move || reading.bytes(),
+        |env, _, bytes| value::bytes(env, &bytes?),
+    )
 }
 
 /// `release(handle)`: nothing happens where it is free already.

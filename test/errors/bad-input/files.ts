@@ -40,12 +40,14 @@ export const tensorFiles: Rows = [
   row('io.saveTensors', FileError, /creating a file beside it failed: .+; expected a folder/, () =>
     io.saveTensors(join(none, 'x'), { x: some() }),
   ),
-  row('io.saveTensors', FileError, /a folder, or no name at all; expected/, () =>
+  row('io.saveTensors', FileError, /a folder, a device, or no name at all; expected/, () =>
     io.saveTensors(folder, { x: some() }),
   ),
   row('io.loadTensors', ValueError, /null as path; expected/, () => io.loadTensors(bad(null))),
   row('io.loadTensors', FileError, /could not be opened: .+; expected/, () => io.loadTensors(none)),
-  row('io.loadTensors', FileError, /a folder or a device; expected a file/, () => io.loadTensors(folder)),
+  row('io.loadTensors', FileError, /a folder, a pipe or a device; expected a file/, () =>
+    io.loadTensors(folder),
+  ),
   row('io.loadTensors', FormatError, /a header of \d+ bytes in a file of 26; expected/, () =>
     io.loadTensors(garbage),
   ),

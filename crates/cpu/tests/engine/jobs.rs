@@ -180,8 +180,7 @@ fn an_evaluation_beside_a_training_sees_whole_steps_only() {
     .unwrap();
     let phase = |full| Some(PhaseSpec::new(full, vec![x], 1));
     let mut start = |train, validation| {
-        let spec =
-            JobSpec { train, validation, progress_ms: 1000, ..JobSpec::new(0..400, Stream::new(0)) };
+        let spec = JobSpec { train, validation, progress_ms: 1000, ..JobSpec::new(0..400, Stream::new(0)) };
         let (job, _) = e.job(&spec).unwrap();
         std::thread::spawn(move || {
             let mut spread = 0.0f64;
