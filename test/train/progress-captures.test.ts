@@ -129,6 +129,25 @@ function piped(
   return new Promise((resolve) => child.once('close', (_, signal) => resolve({ out, err, signal })))
 }
 
+describe('a bar that nobody closes', () => {
+  test('keeps no process alive', async () => {
+    const progress = new URL('../../dist/train/progress.js', import.meta.url).href
+    const path = join(mkdtempSync(join(tmpdir(), 'progress-')), 'program.mjs')
+    writeFileSync(
+      path,
+      `import { ProgressBar } from '${progress}'
+       const stream = { isTTY: true, columns: 80, write: (text) => process.stdout.write(text) }
+       const bar = new ProgressBar({ verbose: 1, stream })
+       bar.begin('Epoch 1/1', 9)
+       bar.update(1, [])
+       setTimeout(() => bar.update(2, []), 250)`,
+    )
+    const child = spawnSync(process.execPath, [path], { encoding: 'utf8', timeout: 20_000 })
+    expect([child.status, child.signal]).toEqual([0, null])
+    expect(child.stdout).toContain('1/9')
+  })
+})
+
 describe('progress in a pipe', () => {
   test.each([0, 1, 2])('verbose %i', async (verbose) => {
     const { out, err } = await piped(verbose)

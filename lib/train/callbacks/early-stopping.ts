@@ -128,13 +128,13 @@ export class EarlyStopping extends Callback {
     this.#bestWeights.free()
   }
 
-  state(): State {
+  state(): unknown {
     return {
       wait: this.#wait,
       best: this.#best,
       bestEpoch: this.#bestEpoch,
       stoppedEpoch: this.#stoppedEpoch,
-    }
+    } satisfies State
   }
 
   loadState(state: unknown): void {

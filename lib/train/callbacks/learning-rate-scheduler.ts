@@ -133,9 +133,9 @@ export class LearningRateScheduler extends Callback {
     announce(`Epoch ${epoch + 1}: the learning rate is ${rates.join(', ')}`)
   }
 
-  state(): State {
+  state(): unknown {
     const scheduler = this.#schedule instanceof LRScheduler ? this.#schedule.stateDict() : null
-    return { batches: this.#batches, scheduler }
+    return { batches: this.#batches, scheduler } satisfies State
   }
 
   loadState(state: unknown): void {

@@ -128,8 +128,8 @@ export class ModelCheckpoint extends Callback {
     return true
   }
 
-  state(): State {
-    return { best: this.#best, seen: this.#counter.seen }
+  state(): unknown {
+    return { best: this.#best, seen: this.#counter.seen } satisfies State
   }
 
   loadState(state: unknown): void {

@@ -108,8 +108,8 @@ export class ReduceLROnPlateau extends Callback {
     return groups.length > 0
   }
 
-  state(): State {
-    return { wait: this.#wait, best: this.#best, cooling: this.#cooling }
+  state(): unknown {
+    return { wait: this.#wait, best: this.#best, cooling: this.#cooling } satisfies State
   }
 
   loadState(state: unknown): void {

@@ -149,8 +149,8 @@ export class TensorBoard extends Callback {
     this.#validation?.flush()
   }
 
-  state(): State {
-    return { batches: this.#batches }
+  state(): unknown {
+    return { batches: this.#batches } satisfies State
   }
 
   loadState(state: unknown): void {

@@ -96,8 +96,8 @@ export class Timer extends Callback {
     this.model.stopTraining = true
   }
 
-  state(): State {
-    return { elapsed: this.elapsed(), epochTimes: [...this.#epochTimes] }
+  state(): unknown {
+    return { elapsed: this.elapsed(), epochTimes: [...this.#epochTimes] } satisfies State
   }
 
   loadState(state: unknown): void {
