@@ -75,7 +75,7 @@ export type HookName = Extract<keyof CallbackHooks, `on${string}`>
  * class HalfRate extends Callback {
  *   onEpochEnd(): void {
  *     const { optimizer } = this.model
- *     if (optimizer instanceof optim.SGD) optimizer.lr /= 2
+ *     if (optimizer !== null) optimizer.lr /= 2
  *   }
  * }
  * const net = new nn.Sequential(new nn.Linear(2, 1))

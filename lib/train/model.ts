@@ -123,9 +123,9 @@ export abstract class Model extends Module {
     return this as this & WithMetrics<NumberNamesOf<M, L, W>>
   }
 
-  /** The optimizer that `compile` was given or has made; null before. */
-  get optimizer(): Compiled['optimizer'] | null {
-    return compiledModels.get(this)?.optimizer ?? null
+  /** The optimizer that `compile` was given or has made; null before. Every one has a learning rate. */
+  get optimizer(): (Compiled['optimizer'] & { lr: number }) | null {
+    return (compiledModels.get(this)?.optimizer ?? null) as (Compiled['optimizer'] & { lr: number }) | null
   }
 
   /** The averages of the weights that `compile({ ema })` asked for; null without. */

@@ -41,7 +41,7 @@ async function decisions(callback: Hooks, values: readonly number[]): Promise<De
     ...bound(callback),
     onEpochEnd: (epoch, logs) => {
       callback.onEpochEnd?.(epoch, logs)
-      rates.push(model.optimizer!.paramGroups[0]!['lr' as never])
+      rates.push(model.optimizer!.lr)
     },
   }
   const weight = model.parameters()[0]!
@@ -99,6 +99,6 @@ describe('decisions are Keras’s', () => {
     }
     current.onTrainEnd?.({})
     if (callback === 'EarlyStopping') expect([ended, weight.item()]).toEqual([decided.ended, decided.weights])
-    else expect(model.optimizer!.paramGroups[0]!['lr' as never]).toBeCloseTo(decided.rates!.at(-1)!, 12)
+    else expect(model.optimizer!.lr).toBeCloseTo(decided.rates!.at(-1)!, 12)
   })
 })

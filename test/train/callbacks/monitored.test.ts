@@ -192,7 +192,7 @@ describe('ReduceLROnPlateau in fit', () => {
       model,
       [1, 1, 1, 1, 1, 1, 1].map((x) => ({ x })),
       () => {
-        rates.push(Number(model.optimizer!['lr' as never]))
+        rates.push(model.optimizer!.lr)
       },
     )
     expect(rates.map((lr) => lr.toPrecision(1))).toEqual(['1', '1', '0.1', '0.1', '0.01', '0.01', '0.001'])
