@@ -335,7 +335,7 @@ export abstract class Model extends Module {
    * Writes the model into one safetensors file, under the names that PyTorch gives its tensors.
    *
    * The weights are those between two steps, also while a `fit` runs. The file is replaced whole or not at all. A
-   * `Sequential` is described in it, so that {@link Sequential.load} makes it without any code; so is what `compile` was
+   * `Sequential` is described in it, so that {@link nn.Sequential.load} makes it without any code; so is what `compile` was
    * given, unless that holds functions or classes of your own.
    *
    * @param path - the file
