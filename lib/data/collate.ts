@@ -12,9 +12,10 @@ export type ElementTypes = Readonly<Record<string, DType>>
 
 type Scalar = number | boolean
 
-type BatchedField<T> = T extends Scalar | Tensor | TypedArray
+/** What a field of a row is in a batch: one tensor, or a record or tuple of them. */
+export type BatchedField<T> = T extends number | boolean | Tensor | TypedArray
   ? Tensor
-  : T extends readonly NestedArray<Scalar>[]
+  : T extends readonly NestedArray<number | boolean>[]
     ? Tensor
     : T extends object
       ? { readonly [K in keyof T]: BatchedField<T[K]> }
@@ -24,7 +25,7 @@ type BatchedField<T> = T extends Scalar | Tensor | TypedArray
  * What a batch of rows is: numbers, typed arrays and tensors become a tensor with one axis more; records and tuples of
  * them keep their layout.
  */
-export type Batched<T> = T extends Scalar | Tensor | TypedArray | readonly Scalar[]
+export type Batched<T> = T extends number | boolean | Tensor | TypedArray | readonly (number | boolean)[]
   ? Tensor
   : T extends object
     ? { readonly [K in keyof T]: BatchedField<T[K]> }

@@ -19,7 +19,7 @@ export {
   type PipelineOrigin,
   type RowSource,
 } from './stream.js'
-export type { Batched, ElementTypes } from './collate.js'
+export type { Batched, BatchedField, ElementTypes } from './collate.js'
 export {
   csv,
   csvStream,

@@ -1,6 +1,13 @@
 import { ShapeError, ValueError } from '../errors.js'
 import { isTensors, listed, rowCount } from '../data/dataset.js'
-import { type Batch, type Dataset, DataLoader, TensorDataset, type Tensors } from '../data/index.js'
+import {
+  type AsyncDataset,
+  type Batch,
+  type Dataset,
+  DataLoader,
+  TensorDataset,
+  type Tensors,
+} from '../data/index.js'
 import { isPlainRecord } from '../jit/arguments.js'
 import { isTensor } from '../tensor/base.js'
 import { shown } from '../tensor/create.js'
@@ -24,6 +31,7 @@ export type Samples =
   | TensorDataset<Tensors, Tensors>
   | { readonly x: Input; readonly y: Input; readonly sampleWeight?: Input | undefined }
   | Dataset
+  | AsyncDataset
   | Loader
 
 /** How samples in memory are to be visited. */

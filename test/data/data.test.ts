@@ -246,4 +246,32 @@ describe('trainTestSplit', () => {
       expect.objectContaining({ code: 'ERR_VALUE' }),
     )
   })
+
+  test('keeps the shares of classes, and weights', () => {
+    const classes = Array.from({ length: 100 }, (_, i) => (i < 70 ? 0 : i < 95 ? 1 : 2))
+    const all = { x: arange(100), y: tensor(classes, { dtype: 'i32' }), sampleWeight: arange(100) }
+    for (const stratify of [true, all.y]) {
+      const { train, test: tested } = data.trainTestSplit(all, { testSize: 0.2, stratify, seed: 3 })
+      const counts = [0, 1, 2].map((own) => rows(tested.y).filter((value) => value === own).length)
+      expect(counts).toEqual([14, 5, 1])
+      expect([...rows(train.x), ...rows(tested.x)].toSorted((a, b) => a - b)).toEqual(rows(all.x))
+      expect(rows(train.sampleWeight as Tensor)).toEqual(rows(train.x))
+      // Drawn, and not the first of each class.
+      expect(rows(tested.x).toSorted((a, b) => a - b)).not.toEqual([
+        ...Array(14).keys(),
+        70,
+        71,
+        72,
+        73,
+        74,
+        95,
+      ])
+      expect(rows(data.trainTestSplit(all, { testSize: 0.2, stratify, seed: 3 }).test.x)).toEqual(
+        rows(tested.x),
+      )
+    }
+    expect(() => data.trainTestSplit(all, { stratify: true, shuffle: false })).toThrow(
+      /stratify without shuffle/,
+    )
+  })
 })

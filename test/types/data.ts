@@ -1,5 +1,5 @@
 // Data sets, loaders and splits say what their batches are.
-import { data, datasets, zeros, type Tensor } from 'neuroxide'
+import { data, datasets, nn, zeros, type Tensor } from 'neuroxide'
 import { holds, type Same } from './same.js'
 
 const x = zeros([100, 28, 28], { dtype: 'u8' })
@@ -46,6 +46,54 @@ const batches: number = loader.length
 const endless = new data.DataLoader({ get: () => ({ x, y }) })
 // @ts-expect-error that is no option
 const misspelt = new data.DataLoader(set, { batch: 3 })
+
+// Samples that are promises; only `for await` goes over them.
+const later: data.AsyncDataset = { length: 3, get: async () => ({ x, y }) }
+for await (const batch of new data.DataLoader(later, { prefetch: 2 })) holds<Same<typeof batch.x, Tensor>>()
+for await (const batch of new data.DataLoader(set))
+  holds<Same<typeof batch.x, Tensor<[number, 28, 28], 'u8'>>>()
+
+// Pipelines know their rows, and what becomes of them.
+const rows = new data.Pipeline([1, 2, 3]).map((n) => ({ x: [n, n], y: n, tag: { at: new Float32Array(2) } }))
+for await (const batch of rows.shuffle(3).batch(2)) {
+  holds<Same<typeof batch.x, Tensor>>()
+  holds<Same<typeof batch.tag.at, Tensor>>()
+}
+for await (const [left, right] of new data.Pipeline([1]).map((n) => [[n], n]).batch(2)) {
+  holds<Same<typeof left, Tensor>>()
+  holds<Same<typeof right, Tensor>>()
+}
+for await (const batch of new data.Pipeline([[1, 2]]).batch(2)) holds<Same<typeof batch, Tensor>>()
+for await (const row of new data.Pipeline(async () => ['a']).filter(Boolean))
+  holds<Same<typeof row, string>>()
+const [first, second] = rows.split(0.5)
+holds<Same<typeof first, typeof second>>()
+const taught = new nn.Sequential(new nn.Linear(2, 1)).compile({ optimizer: 'sgd', loss: 'mse' })
+export const fits = [
+  () => taught.fit(rows.map(({ x: input, y: output }) => ({ x: input, y: [output] })).batch(2)),
+  () => taught.fit(later),
+  () => taught.evaluate(new data.DataLoader(later)),
+  // @ts-expect-error texts are no batches
+  () => taught.fit(new data.Pipeline(['a'])),
+]
+
+// Tables say how many targets there are.
+const one = await data.csv('a.csv', { target: 'kind' })
+holds<Same<typeof one.x, Tensor<[number, number], 'f32'>>>()
+holds<Same<typeof one.y, Tensor>>()
+const several = data.records([{ a: 1, b: 2 }], { target: ['a', 'b'] })
+holds<Same<typeof several.y, data.Tensors>>()
+const streamed = await data.csvStream('a.csv', { target: 'kind' })
+for await (const batch of streamed.batch(3)) holds<Same<typeof batch.y, Tensor>>()
+// @ts-expect-error that is no type of a column
+export const mistyped = data.csv('a.csv', { types: { a: 'int' } })
+const normalize = new nn.Normalization().adapt(one)
+holds<Same<typeof normalize, nn.Normalization>>()
+const adapted = await new nn.Normalization().adapt(streamed.batch(3))
+holds<Same<typeof adapted, nn.Normalization>>()
+const folder = await data.images('pets', { size: [32, 32] })
+const picture = (await folder.get(0)).x
+holds<Same<typeof picture, Tensor<[number, number, number], 'u8'>>>()
 
 const mnist = datasets.mnist({ dir: 'mnist' })
 holds<Same<typeof mnist.train.x, Tensor<[number, number, number], 'u8'>>>()
