@@ -74,7 +74,7 @@ export abstract class Metric<N extends string = string> {
     return concat([high, whole.sub(high.to('f64')).to('f32')])
   }
 
-  /** The numbers that {@link sums} split. */
+  /** The numbers that `sums` split. */
   protected totals(sums: readonly number[]): number[] {
     const half = sums.length / 2
     return Array.from({ length: half }, (_, i) => (sums[i] ?? 0) + (sums[half + i] ?? 0))
