@@ -249,11 +249,12 @@ function positionOf(given: unknown): Position {
 }
 
 function feedOf(given: unknown): FeedPosition {
-  const { rng, epoch, taken } = objectOf('feed', given)
+  const { rng, epoch, taken, held } = objectOf('feed', given)
   return {
     rng: pairOf('feed', rng),
     epoch: perhaps(epoch, (value) => countOf('feed', value)),
     taken: countOf('feed', taken),
+    held: perhaps(held, (value) => pairOf('feed', value)),
   }
 }
 

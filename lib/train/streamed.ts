@@ -19,7 +19,11 @@ interface Streaming {
   /** Programs that only add gradients up. */
   readonly adding: StepCache
   /** How the present iteration of the loader began. */
-  began: Omit<FeedPosition, 'taken'>
+  began: Pick<FeedPosition, 'rng' | 'epoch'>
+  /** The random numbers before the last batch was taken. */
+  before: FeedPosition['rng']
+  /** A batch that was taken before the training was saved, and has to be trained on first. */
+  held: TensorBatch | null
 }
 
 /** Trains on batches from JavaScript: the same loop, step by step. Samples in memory become batches too, where only one side streams. */
@@ -48,6 +52,8 @@ export async function trainStreamed(
     updating: new StepCache((batch, rows) => trainingStep(model, compiled, batch, rows)),
     adding: new StepCache((batch, rows) => trainingStep(model, compiled, batch, rows, false)),
     began: { rng: programRng(), epoch: loaderEpoch(source) },
+    before: programRng(),
+    held: null,
   }
   const measures = new StepCache((batch, rows) => evaluationStep(model, compiled, batch, rows))
   const checked = validation === null ? null : batchesOf(validation)
@@ -82,18 +88,29 @@ async function restored(streaming: Streaming): Promise<void> {
   streaming.began = { rng: saved.rng, epoch: saved.epoch }
   if (saved.taken > 0) {
     feed.begin()
-    while (feed.taken < saved.taken)
-      if ((await feed.next()) === null)
+    while (feed.taken < saved.taken) {
+      const last = feed.taken + 1 === saved.taken && saved.held !== null
+      // Steps drew numbers between its batches, which may draw some too.
+      if (last) native.setRngState(...(saved.held ?? now))
+      streaming.before = programRng()
+      const given = await feed.next()
+      if (given === null)
         throw new ValueError(
           `fit: resume: the loader gave ${feed.taken} batches; expected the ${saved.taken} that it had given before. Does it give the same data again?`,
         )
+      if (last) streaming.held = preparedBatch(streaming.passing, given, source)
+    }
   }
   native.setRngState(...now)
 }
 
 /** The next batch; null where the epoch is over. */
 async function nextBatch(streaming: Streaming, limit: number | undefined): Promise<TensorBatch | null> {
-  const { feed, source, passing, training } = streaming
+  const { feed, source, passing, training, held } = streaming
+  if (held !== null) {
+    streaming.held = null
+    return held
+  }
   for (let attempt = 0; ; attempt++) {
     if (!feed.open) {
       // With a number of steps the loader goes on from epoch to epoch.
@@ -101,6 +118,7 @@ async function nextBatch(streaming: Streaming, limit: number | undefined): Promi
       streaming.began = { rng: programRng(), epoch: loaderEpoch(source) }
       feed.begin()
     }
+    streaming.before = programRng()
     const given = await feed.next()
     if (given !== null) return preparedBatch(passing, given, source)
     if (feed.taken === 0)
@@ -133,6 +151,7 @@ async function oneEpoch(
     const batch = await nextBatch(streaming, limit)
     if (batch === null) break
     settings.signal?.throwIfAborted()
+    stand(streaming, epoch, step, tally, true)
     await training.batchBegins(step)
     if (training.model.stopTraining) break
     if (step === 0) training.diagnoses?.inputs(batch)
@@ -141,7 +160,7 @@ async function oneEpoch(
     const { values } = tally
     if (!Number.isFinite(values[0]?.[0])) training.diagnoses?.loss(epoch, step - 1, batch)
     training.bar.update(step, training.readings(values))
-    stand(streaming, epoch, step, tally)
+    stand(streaming, epoch, step, tally, false)
     if (settings.batchCallbacks.length > 0 && training.batchTold(step - 1, values)) return true
     await training.batchEnds(step - 1, values)
   }
@@ -154,12 +173,12 @@ async function oneEpoch(
 }
 
 /** Where the loader stands; a finished iteration is none. */
-function feedPosition({ feed, began, source }: Streaming): FeedPosition {
-  if (feed.open) return { ...began, taken: feed.taken }
-  return { rng: programRng(), epoch: loaderEpoch(source), taken: 0 }
+function feedPosition({ feed, began, before, source }: Streaming, held = false): FeedPosition {
+  if (feed.open) return { ...began, taken: feed.taken, held: held ? before : null }
+  return { rng: programRng(), epoch: loaderEpoch(source), taken: 0, held: null }
 }
 
-function stand(streaming: Streaming, epoch: number, step: number, tally: Tally): void {
+function stand(streaming: Streaming, epoch: number, step: number, tally: Tally, held: boolean): void {
   const { training } = streaming
   const { totals, samples: seen } = tally.running
   const sums = totals.map((own) => [...own])
@@ -172,7 +191,7 @@ function stand(streaming: Streaming, epoch: number, step: number, tally: Tally):
     sums,
     seen,
     batches,
-    feed: feedPosition(streaming),
+    feed: feedPosition(streaming, held),
   }
 }
 

@@ -37,6 +37,8 @@ export interface FeedPosition {
   readonly epoch: number | null
   /** Batches that it has given since. */
   readonly taken: number
+  /** The random numbers before the last of them, where it has not been trained on yet. */
+  readonly held: readonly [seed: number, offset: number] | null
 }
 
 /** The numbers of an epoch that has ended, in the order of their names. */
