@@ -61,18 +61,20 @@ export async function trainOneBatch(
   const rows = rowCount(op, listed(batch.x))
   prepareSums(compiled)
   const updates = (compiled.batches + 1) % compiled.update.every === 0
-  const kind = updates ? 'train' : 'add'
+  const trained = [...new Set([...compiled.optimizer.parameters(), ...model.parameters()])]
+  // What is frozen later needs another program.
+  const kind = `${updates ? 'train' : 'add'} ${trained.map(({ requiresGrad }) => Number(requiresGrad)).join('')}`
   const { program } = programs(compiled).for(kind, model, true, batch, () => ({
     program: trainingStep(model, compiled, batch, rows, updates),
     template: { kind: 'value', value: undefined },
   }))
-  compiled.optimizer.zeroGrad()
+  zeroGradients(trained)
   try {
     const outputs = await measurements(program, batch, new Origin())
     compiled.batches += 1
     return Object.fromEntries(numbersOf(compiled, outputs)) as { loss: number }
   } finally {
-    zeroGradients([...new Set([...compiled.optimizer.parameters(), ...model.parameters()])])
+    zeroGradients(trained)
   }
 }
 
