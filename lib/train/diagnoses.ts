@@ -146,8 +146,8 @@ export class Diagnoses {
       } catch (error) {
         if (!(error instanceof AnomalyError)) throw error
         const [first = ''] = error.message.split('\n')
-        const weights = broken === undefined ? '' : ` (the parameter "${broken[0]}" is not finite already)`
-        return `: ${first}${weights} A smaller learning rate or clipNorm may help.`
+        const weights = broken === undefined ? '' : `; the parameter "${broken[0]}" is not finite any more`
+        return `: ${first}${weights}. A smaller learning rate or clipNorm may help.`
       }
     }
     return ': weights and the batches looked at are finite. A smaller learning rate or clipNorm may help.'
