@@ -11,7 +11,7 @@ use crate::support::*;
 use crate::training::{Net, batch};
 
 /// Programs for a full and a last batch of a training over `n` examples.
-fn programs(e: &mut Engine, net: &Net, x: Handle, y: Handle, sizes: &[usize]) -> Vec<ProgramId> {
+pub(crate) fn programs(e: &mut Engine, net: &Net, x: Handle, y: Handle, sizes: &[usize]) -> Vec<ProgramId> {
     sizes
         .iter()
         .map(|&size| {

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod anomalies;
+mod asking;
+mod asking;
 mod bits;
 mod composites;
 mod edges;
