@@ -1,3 +1,6 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import {
   DTypeError,
   FormatError,
@@ -13,6 +16,7 @@ import {
 } from 'neuroxide'
 import { bad, row, some, type Rows } from './row.js'
 
+const weightsAlone = join(mkdtempSync(join(tmpdir(), 'weights-')), 'alone.safetensors')
 const quiet = { verbose: 0 } as const
 const square = (): ReturnType<typeof some> => some([2, 2])
 const net = (): nn.Sequential => new nn.Sequential(new nn.Linear(2, 2))
@@ -152,8 +156,7 @@ export const fitting: Rows = [
 /** A file of weights alone is nothing to go on from. */
 export const resuming: Rows = [
   row('Model#fit', FormatError, /holds weights alone; expected a file/, async () => {
-    const model = ready()
-    await model.saveWeights('weights-alone.safetensors')
-    await model.fit(square(), square(), { ...quiet, resume: 'weights-alone.safetensors' })
+    await ready().saveWeights(weightsAlone)
+    await ready().fit(square(), square(), { ...quiet, resume: weightsAlone })
   }),
 ]

@@ -5,7 +5,6 @@
 
 mod anomalies;
 mod asking;
-mod asking;
 mod bits;
 mod composites;
 mod edges;
