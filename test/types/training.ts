@@ -3,6 +3,7 @@ import {
   Model,
   data,
   losses,
+  metrics,
   nn,
   optim,
   zeros,
@@ -53,6 +54,54 @@ const unnamed = net.compile({ optimizer: 'sgd', loss: 'mse', metrics: [losses.ms
 const numbers = await unnamed.evaluate(x, y)
 holds<Same<typeof numbers.loss, number>>()
 const some: number | undefined = numbers['mse']
+
+// Used as a statement, compile tells the compiler nothing: a number may be missing.
+const plain = new nn.Sequential(new nn.Linear(4, 3))
+plain.compile({ optimizer: 'sgd', loss: 'mse', metrics: ['accuracy'] })
+const loose = await plain.evaluate(x, y)
+holds<Same<typeof loss, number>>()
+const maybe = loose['accuracy']
+holds<Same<typeof maybe, number | undefined>>()
+// @ts-expect-error it may be missing
+const sure: number = maybe
+
+// Metrics that add sums go by their names.
+const streaming = net.compile({
+  optimizer: 'sgd',
+  loss: 'mse',
+  metrics: ['auc', new metrics.Recall()],
+  weightedMetrics: ['auc', 'mae'],
+})
+const sums = await streaming.evaluate(x, y)
+holds<Same<typeof sums.recall, number>>()
+holds<Same<typeof sums.weightedAuc, number>>()
+holds<Same<typeof sums.mae, number>>()
+// @ts-expect-error only what is there twice is renamed
+void sums.weightedMae
+
+// Several outputs, by name and by place.
+const named = net.compile({
+  optimizer: 'sgd',
+  loss: { digit: 'crossEntropy', parity: 'binaryCrossEntropy', free: null },
+  metrics: { digit: ['accuracy'] },
+})
+const outputs = await named.evaluate({ x, y: { digit: y, parity: y } })
+holds<Same<typeof outputs.digitLoss, number>>()
+holds<Same<typeof outputs.parityLoss, number>>()
+holds<Same<typeof outputs.digitAccuracy, number>>()
+// @ts-expect-error it has no loss
+void outputs.freeLoss
+const placed = await net
+  .compile({ optimizer: 'sgd', loss: ['mse', 'mse'], metrics: [['mae'], []] })
+  .trainOnBatch([x, x], [x, x])
+holds<Same<typeof placed.output1Loss, number>>()
+holds<Same<typeof placed.output0Mae, number>>()
+
+// A training is a Promise and a loop.
+const training = model.fit(x, y)
+for await (const { epoch, loss: mean } of training)
+  holds<Same<[typeof epoch, typeof mean], [number, number | undefined]>>()
+holds<Same<Awaited<typeof training>, History<'accuracy' | 'twice'>>>()
 
 // Without metrics there is the loss alone.
 const bare = new nn.Sequential().compile({ optimizer: new optim.SGD(net.parameters()), loss: losses.mse })
@@ -150,4 +199,4 @@ declare const perhaps: { epochs?: number; signal?: AbortSignal }
 await model.fit(x, y, { epochs: perhaps.epochs, signal: perhaps.signal })
 const summary: string = model.summary({ inputShape: [4], print: (text) => void text.length })
 
-export const used = [first, some, text, error, lossName, metricName, summary]
+export const used = [sure, first, some, text, error, lossName, metricName, summary]

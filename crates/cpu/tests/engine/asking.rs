@@ -159,7 +159,7 @@ fn sums_are_added_and_the_first_strange_loss_is_known() {
                 let first = op(e, "narrow", &[x], &[0.0, 0.0, f64::from(size)]);
                 let program = trace(e, &[first], |e, a| {
                     let total = sum(e, a[0]);
-                    let pair = op(e, "expand", &[total], &[2.0]);
+                    let pair = op(e, "expand", &[total], &[1.0, 2.0]);
                     Ok(vec![op(e, "log", &[total], &[]), pair])
                 });
                 e.release(first);
