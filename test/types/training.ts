@@ -100,7 +100,7 @@ holds<Same<typeof placed.output0Mae, number>>()
 // A training is a Promise and a loop.
 const training = model.fit(x, y)
 for await (const { epoch, loss: mean } of training)
-  holds<Same<[typeof epoch, typeof mean], [number, number | undefined]>>()
+  holds<Same<[typeof epoch, typeof mean], [number, number]>>()
 holds<Same<Awaited<typeof training>, History<'accuracy' | 'twice'>>>()
 
 // Without metrics there is the loss alone.
