@@ -5,6 +5,7 @@ import { workloads } from './workloads.js'
 
 const usage = `npm run --silent bench -- [--workload NAME …] [--threads N] [--seconds S] [--mode MODE …] [--shuffle] [--json]
 npm run --silent bench -- --neighbour [--threads N] [--seconds S] [--json]
+npm run --silent bench -- --server [--threads N] [--rounds N] [--json]
 
   --workload NAME  one of ${workloads.map(({ name }) => name).join(', ')}; all by default
   --mode MODE      epoch (fit on data in memory), jit (a jitted step in a loop), eager (the same without jit)
@@ -12,6 +13,8 @@ npm run --silent bench -- --neighbour [--threads N] [--seconds S] [--json]
   --seconds S      time for each row, 3 by default
   --shuffle        fit visits the samples in another order every epoch; in their order by default
   --neighbour      the jitted step of mlp-mnist-b32 alone and beside a busy process: percentiles
+  --server         times of answers of an HTTP server, and of its event loop, without and with a training in it
+  --rounds N       how often the server runs, 5 by default; medians over the rounds are shown
   --json           one JSON line a row instead of a table`
 
 const options = parsed(
@@ -23,6 +26,8 @@ const options = parsed(
     seconds: { type: 'string' },
     shuffle: { type: 'boolean' },
     neighbour: { type: 'boolean' },
+    server: { type: 'boolean' },
+    rounds: { type: 'string' },
     json: { type: 'boolean' },
   },
   (values) => {
@@ -33,6 +38,8 @@ const options = parsed(
       seconds: values.number('seconds', 3, [0.001, 3600]),
       shuffle: values.flag('shuffle'),
       neighbour: values.flag('neighbour'),
+      server: values.flag('server'),
+      rounds: values.integer('rounds', 5, [1, 1000]),
       json: values.flag('json'),
     }
   },
@@ -44,7 +51,15 @@ const { deviceInfo } = await import('neuroxide')
 const { seconds, shuffle, json } = options
 const { isa, threads } = deviceInfo()
 if (!json) process.stdout.write(`neuroxide on ${isa}, ${threads} thread${threads > 1 ? 's' : ''}\n\n`)
-if (options.neighbour) {
+if (options.server) {
+  const { serverRows } = await import('./server.js')
+  for (const row of await serverRows(options.rounds)) {
+    const { what, requests_p50, requests_p99, loop_p50, loop_p99 } = row
+    const requests = `requests p50 ${requests_p50} ms, p99 ${requests_p99} ms`
+    const line = `${what.padEnd(17)} ${requests}; event loop p50 ${loop_p50} ms, p99 ${loop_p99} ms`
+    process.stdout.write(`${json ? JSON.stringify({ impl: 'neuroxide', threads, ...row }) : line}\n`)
+  }
+} else if (options.neighbour) {
   const { besideNeighbour } = await import('./neighbour.js')
   for (const row of await besideNeighbour(threads, seconds)) print(row)
 } else {
