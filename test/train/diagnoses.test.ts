@@ -1,5 +1,16 @@
 import { describe, expect, test } from 'vitest'
-import { type FitOptions, IndexError, Model, type Tensor, data, nn, optim, randn, tensor, zeros } from 'neuroxide'
+import {
+  type FitOptions,
+  IndexError,
+  Model,
+  type Tensor,
+  data,
+  nn,
+  optim,
+  randn,
+  tensor,
+  zeros,
+} from 'neuroxide'
 
 interface Told {
   readonly lines: () => string[]
@@ -10,13 +21,19 @@ interface Told {
 function listener(more: FitOptions = {}): Told {
   const texts: string[] = []
   return {
-    lines: () => texts.join('').split('\n').filter((line) => line.startsWith('fit: ')),
+    lines: () =>
+      texts
+        .join('')
+        .split('\n')
+        .filter((line) => line.startsWith('fit: ')),
     options: { verbose: 2, progressStream: { write: (text: string) => void texts.push(text) }, ...more },
   }
 }
 
 const pixels = (rows: number): Tensor =>
-  tensor(Array.from({ length: rows }, (_, row) => Array.from({ length: 4 }, (__, i) => (row * 37 + i * 91) % 256)))
+  tensor(
+    Array.from({ length: rows }, (_, row) => Array.from({ length: 4 }, (__, i) => (row * 37 + i * 91) % 256)),
+  )
 
 describe('inputs up to 255', () => {
   const net = (...first: nn.TensorModule[]): nn.Sequential => {
@@ -39,7 +56,10 @@ describe('inputs up to 255', () => {
 
   test('as a stream', async () => {
     const { lines, options } = listener({ epochs: 2 })
-    await net().fit(new data.DataLoader({ length: 32, get: (i) => ({ x: pixels(32).select(0, i), y: y.select(0, i) }) }), options)
+    await net().fit(
+      new data.DataLoader({ length: 32, get: (i) => ({ x: pixels(32).select(0, i), y: y.select(0, i) }) }),
+      options,
+    )
     expect(lines()).toHaveLength(1)
   })
 
@@ -86,7 +106,11 @@ describe('a gradient that is always zero', () => {
 
   test('is not told of a healthy model, and changes nothing', async () => {
     const run = async (options: FitOptions): Promise<unknown> => {
-      const model: nn.Sequential = new nn.Sequential(new nn.Linear(3, 4), new nn.Dropout(0.5), new nn.Linear(4, 1))
+      const model: nn.Sequential = new nn.Sequential(
+        new nn.Linear(3, 4),
+        new nn.Dropout(0.5),
+        new nn.Linear(4, 1),
+      )
       model.loadStateDict(start)
       model.compile({ optimizer: 'adam', loss: 'mse' })
       const { loss } = await model.fit(x, y, { ...options, seed: 3, epochs: 3 })
@@ -132,7 +156,16 @@ describe('a loss that is not finite', () => {
       return made
     }
     const strange = listener({ batchSize: 4 })
-    await net(0.1).fit(tensor([[1, NaN], [1, 2], [3, 4], [5, 6]]), zeros([4, 1]), strange.options)
+    await net(0.1).fit(
+      tensor([
+        [1, NaN],
+        [1, 2],
+        [3, 4],
+        [5, 6],
+      ]),
+      zeros([4, 1]),
+      strange.options,
+    )
     expect(strange.lines()).toEqual([
       'fit: the loss is not finite since batch 1 of epoch 1: the data has NaN or infinity. Look for them with isfinite() before fit.',
     ])
@@ -158,7 +191,10 @@ describe('labels that are no classes', () => {
   }
   const x = randn([70, 2])
   const y = (wrong: number): Tensor =>
-    tensor(Array.from({ length: 70 }, (_, i) => (i === wrong ? 7 : i % 3)), { dtype: 'i32' })
+    tensor(
+      Array.from({ length: 70 }, (_, i) => (i === wrong ? 7 : i % 3)),
+      { dtype: 'i32' },
+    )
 
   test('are named with their row, shuffled or not, and in the validation', async () => {
     for (const shuffle of [true, false]) {
@@ -170,9 +206,9 @@ describe('labels that are no classes', () => {
         'fit: the label 7 in row 41 of the training data; expected a class in [0, 3), as the model knows 3.',
       )
     }
-    await expect(
-      net().fit(x, y(-1), { verbose: 0, validationData: [x, y(5)] }),
-    ).rejects.toThrow('the label 7 in row 5 of the validation data')
+    await expect(net().fit(x, y(-1), { verbose: 0, validationData: [x, y(5)] })).rejects.toThrow(
+      'the label 7 in row 5 of the validation data',
+    )
     await expect(net().fit(batches(x, y(41)), { verbose: 0 })).rejects.toThrow('label 7 in row 1 of batch 6')
     await expect(net().evaluate(x, y(69))).rejects.toThrow('evaluate: the label 7 in row 69 of the data')
   })
