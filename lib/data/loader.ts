@@ -153,7 +153,7 @@ export class DataLoader<X extends Tensors = Tensor, Y extends Tensors = Tensor>
   /** One batch, or a promise of it where samples are promises. */
   #batch({ start, count, order }: Part): Loaded<X, Y> | Promise<Loaded<X, Y>> {
     if (this.dataset instanceof TensorDataset)
-      return order === null ? this.dataset.slice(start, start + count) : this.dataset.gather(order)
+      return order === null ? plain(this.dataset.slice(start, start + count)) : this.dataset.gather(order)
     const { dataset } = this
     const indices = (order ?? arange(start, start + count)).toTypedArray()
     const samples = Array.from(indices, (index) => sampleAt(dataset, index))
@@ -182,6 +182,11 @@ function datasetOf(given: unknown): TensorDataset<Tensors, Tensors> | Dataset {
 }
 
 type Loaded<X extends Tensors, Y extends Tensors> = Batch<RowsOf<X>, RowsOf<Y>>
+
+/** A record without a class: what jitted functions take apart, and so need not trace anew for each batch. */
+function plain<X extends Tensors, Y extends Tensors>({ x, y, sampleWeight }: Batch<X, Y>): Batch<X, Y> {
+  return sampleWeight === undefined ? { x, y } : { x, y, sampleWeight }
+}
 
 interface Part {
   readonly start: number
