@@ -1,5 +1,6 @@
 // Training inside of a Node server. One process answers predictions over HTTP, while `fit` keeps all cores busy in it:
-// training runs on threads of its own, so the event loop stays free. The program measures how free.
+// training runs on threads of its own, so the event loop stays free. The program measures how free, and says whether the
+// target was met: of 100 requests, and of 100 turns of the event loop, 99 take less than 20 ms.
 import { datasets, manualSeed, nn, noGrad, plot } from 'neuroxide'
 import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
@@ -7,6 +8,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Worker } from 'node:worker_threads'
+
+const TARGET = 20
 
 manualSeed(1)
 const { train, test } = datasets.mnist()
@@ -126,15 +129,21 @@ for (const [name, { requests, loop }] of [
 
 // A point for each percentile: half of the requests are answered faster than where the curve stands at 50.
 const shares = [1, ...Array.from({ length: 19 }, (_, i) => 5 * (i + 1)), 96, 97, 98, 99, 99.5]
-const curve = ({ requests }: Measured): number[] => shares.map((share) => percentile(requests, share))
+const requests = (of: Measured): number[] => shares.map((share) => percentile(of.requests, share))
+const loop = (of: Measured): number[] => shares.map((share) => of.loop(share))
 mkdirSync('out', { recursive: true })
 await plot
   .curves(
-    { 'without training': curve(idle), 'while training': curve(busy) },
     {
-      title: 'Answering while all cores train',
+      'requests, idle': requests(idle),
+      'requests, busy': requests(busy),
+      'loop, idle': loop(idle),
+      'loop, busy': loop(busy),
+    },
+    {
+      title: 'Answering, idle and while all cores train',
       x: shares,
-      xTitle: 'share of requests answered, in percent',
+      xTitle: 'share of requests and of turns of the event loop, in percent',
       yTitle: 'within milliseconds',
       yScale: 'log',
     },
@@ -144,5 +153,7 @@ console.log('wrote out/train-in-a-server.png')
 
 const { accuracy } = await learning.evaluate(test)
 console.log(`accuracy of the model that is served ${accuracy.toFixed(4)}`)
-console.log(`p99 of requests while training ${percentile(busy.requests, 99).toFixed(2)} ms`)
-console.log(`p99 of the event loop while training ${busy.loop(99).toFixed(2)} ms`)
+const p99 = [percentile(busy.requests, 99), busy.loop(99)] as const
+console.log(`p99 of requests while training ${p99[0].toFixed(2)} ms`)
+console.log(`p99 of the event loop while training ${p99[1].toFixed(2)} ms`)
+console.log(`target p99 < ${TARGET} ms: ${Math.max(...p99) < TARGET ? 'met' : 'missed'}`)
