@@ -1,6 +1,7 @@
 import { ValueError } from '../errors.js'
 import { shown } from '../tensor/create.js'
 import type { Tensor } from '../tensor.js'
+import { hookAliases, hookNames, misspelt, nameOfHook } from './hook-names.js'
 import type { Model } from './model.js'
 import type { Verbosity } from './progress.js'
 
@@ -40,6 +41,10 @@ export interface CallbackHooks {
   onTrainBatchBegin?(batch: number, logs: Logs): unknown
   /** After a batch, with the means of the epoch so far. */
   onTrainBatchEnd?(batch: number, logs: Logs): unknown
+  /** Another name of `onTrainBatchBegin`, as in Keras; a callback has one of both. */
+  onBatchBegin?(batch: number, logs: Logs): unknown
+  /** Another name of `onTrainBatchEnd`, as in Keras; a callback has one of both. */
+  onBatchEnd?(batch: number, logs: Logs): unknown
   onTestBegin?(logs: Logs): unknown
   onTestEnd?(logs: Logs): unknown
   onTestBatchBegin?(batch: number, logs: Logs): unknown
@@ -62,8 +67,12 @@ export interface CallbackHooks {
   attach?(model: Model, params: CallbackParams): void
 }
 
-/** The names of the hooks. */
-export type HookName = Extract<keyof CallbackHooks, `on${string}`>
+/** The names of the hooks, each once. */
+export type HookName = Exclude<Extract<keyof CallbackHooks, `on${string}`>, `onBatch${string}`>
+
+/** Declares the hooks, so that `override` finds them; a class has those that it writes. */
+// oxlint-disable-next-line no-unsafe-declaration-merging -- optional members, of which there are none
+export interface Callback extends CallbackHooks {}
 
 /**
  * The base class of callbacks that want the model: write the hooks that are needed; those that are not there are not
@@ -73,7 +82,7 @@ export type HookName = Extract<keyof CallbackHooks, `on${string}`>
  * ```ts
  * import { Callback, nn, optim, zeros } from 'neuroxide'
  * class HalfRate extends Callback {
- *   onEpochEnd(): void {
+ *   override onEpochEnd(): void {
  *     const { optimizer } = this.model
  *     if (optimizer !== null) optimizer.lr /= 2
  *   }
@@ -85,7 +94,7 @@ export type HookName = Extract<keyof CallbackHooks, `on${string}`>
  * console.log(optimizer.lr) // 0.00125
  * ```
  */
-export abstract class Callback implements CallbackHooks {
+export abstract class Callback {
   #model: Model | null = null
   #params: CallbackParams | null = null
 
@@ -122,24 +131,6 @@ export abstract class Callback implements CallbackHooks {
   }
 }
 
-/** All of them. */
-export const hookNames: readonly HookName[] = [
-  'onTrainBegin',
-  'onTrainEnd',
-  'onEpochBegin',
-  'onEpochEnd',
-  'onTrainBatchBegin',
-  'onTrainBatchEnd',
-  'onTestBegin',
-  'onTestEnd',
-  'onTestBatchBegin',
-  'onTestBatchEnd',
-  'onPredictBegin',
-  'onPredictEnd',
-  'onPredictBatchBegin',
-  'onPredictBatchEnd',
-]
-
 type WholeHook = Exclude<HookName, `${string}Batch${string}` | `onEpoch${string}`>
 export type CountedHook = Extract<HookName, `${string}Batch${string}` | `onEpoch${string}`>
 
@@ -165,7 +156,7 @@ export class CallbackList {
 
   /** Whether a callback has one of these hooks. */
   has(...names: readonly HookName[]): boolean {
-    return this.#callbacks.some((callback) => names.some((name) => callback[name] !== undefined))
+    return this.#callbacks.some((callback) => names.some((name) => nameOfHook(callback, name) !== null))
   }
 
   /** What runs at the moment; null between hooks. */
@@ -190,9 +181,10 @@ export class CallbackList {
     try {
       for (let at = from; at < this.#callbacks.length; at += 1) {
         const callback = this.#callbacks[at] as CallbackHooks
-        if (callback[hook] === undefined) continue
+        const name = nameOfHook(callback, hook)
+        if (name === null) continue
         this.#pending = { hook, index, logs, from: at + 1 }
-        const result = callback[hook](index, logs)
+        const result = callback[name]?.(index, logs)
         if (isThenable(result)) await result
       }
     } finally {
@@ -259,13 +251,28 @@ function requireCallbacks(op: string, given: unknown): readonly CallbackHooks[] 
         `${op}: ${shown(callback)} as callback; expected a Callback, or an object with hooks such as onEpochEnd.`,
       )
     const hooks = callback as Readonly<Record<string, unknown>>
-    const broken = hookNames.find((name) => hooks[name] !== undefined && typeof hooks[name] !== 'function')
-    if (broken !== undefined)
-      throw new ValueError(`${op}: ${shown(hooks[broken])} as ${broken} of a callback; expected a function.`)
-    if (!(callback instanceof Callback) && !hookNames.some((name) => name in hooks))
-      throw new ValueError(
-        `${op}: ${shown(callback)} as callback has no hook; expected one of ${hookNames.join(', ')}.`,
-      )
+    requireHooks(op, callback, hooks)
   }
   return list as readonly CallbackHooks[]
+}
+
+function requireHooks(op: string, callback: object, hooks: Readonly<Record<string, unknown>>): void {
+  const known = [...hookNames, ...Object.keys(hookAliases)]
+  const broken = known.find((name) => hooks[name] !== undefined && typeof hooks[name] !== 'function')
+  if (broken !== undefined)
+    throw new ValueError(`${op}: ${shown(hooks[broken])} as ${broken} of a callback; expected a function.`)
+  for (const [alias, hook] of Object.entries(hookAliases))
+    if (hooks[alias] !== undefined && hooks[hook] !== undefined)
+      throw new ValueError(
+        `${op}: a callback with ${hook} and ${alias}, which are two names of one hook; expected one of them.`,
+      )
+  const wrong = misspelt(callback, Callback.prototype)
+  if (wrong !== null)
+    throw new ValueError(
+      `${op}: a callback with ${wrong.name}, which nothing calls; expected the name of a hook. Nearest: ${wrong.nearest.join(', ')}.`,
+    )
+  if (!(callback instanceof Callback) && !known.some((name) => name in hooks))
+    throw new ValueError(
+      `${op}: ${shown(callback)} as callback has no hook; expected one of ${hookNames.join(', ')}.`,
+    )
 }

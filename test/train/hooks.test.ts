@@ -201,7 +201,7 @@ test('a training that asks is the same to the bit as one that does not', async (
 
 test('Callback knows its model and what is known of the training', async () => {
   class Curious extends Callback {
-    onEpochEnd(): void {
+    override onEpochEnd(): void {
       expect(this.model).toBe(model)
       expect(this.params).toEqual({
         epochs: 2,

@@ -23,19 +23,19 @@ export type Kind = (typeof kinds)[number]
 export class Counter extends Callback {
   calls = 0
 
-  onEpochEnd(): void {
+  override onEpochEnd(): void {
     this.calls += 1
   }
 
-  onTrainBatchEnd(): void {
+  override onTrainBatchEnd(): void {
     this.calls += 1000
   }
 
-  state(): unknown {
+  override state(): unknown {
     return { calls: this.calls, infinite: Infinity }
   }
 
-  loadState(state: unknown): void {
+  override loadState(state: unknown): void {
     const { calls, infinite } = state as { calls: number; infinite: number }
     if (infinite !== Infinity) throw new Error('infinity did not survive')
     this.calls = calls

@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { ValueError } from '../../errors.js'
 import { Options } from '../../options.js'
 import { shown } from '../../tensor/create.js'
-import { Callback, type CallbackHooks } from '../callback.js'
+import { Callback } from '../callback.js'
 import { SaveCounter } from './counting.js'
 import { requireSaved } from './saved.js'
 
@@ -42,7 +42,6 @@ export class BackupAndRestore extends Callback {
   readonly #path: string
   readonly #counter: SaveCounter
   readonly #deleteOnEnd: boolean
-  declare readonly onTrainBatchEnd?: NonNullable<CallbackHooks['onTrainBatchEnd']>
 
   constructor(path: string, options: BackupAndRestoreOptions = {}) {
     super()
@@ -59,15 +58,15 @@ export class BackupAndRestore extends Callback {
   }
 
   /** The file to go on from; null where there is none. `fit` asks before the first epoch. */
-  resumeFrom(): string | null {
+  override resumeFrom(): string | null {
     return existsSync(this.#path) ? this.#path : null
   }
 
-  async onEpochEnd(): Promise<void> {
+  override async onEpochEnd(): Promise<void> {
     if (this.#counter.batches === null) await this.#save()
   }
 
-  async onTrainEnd(): Promise<void> {
+  override async onTrainEnd(): Promise<void> {
     if (this.#deleteOnEnd) await rm(this.#path, { force: true })
   }
 
@@ -76,11 +75,11 @@ export class BackupAndRestore extends Callback {
     await this.model.save(this.#path, { optimizer: true })
   }
 
-  state(): { readonly seen: number } {
+  override state(): { readonly seen: number } {
     return { seen: this.#counter.seen }
   }
 
-  loadState(state: unknown): void {
+  override loadState(state: unknown): void {
     this.#counter.seen = requireSaved<{ seen: number }>(op, state, { seen: 'number' }).seen
   }
 }

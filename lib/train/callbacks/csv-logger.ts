@@ -57,12 +57,12 @@ export class CSVLogger extends Callback {
     this.#append = read.flag('append', false)
   }
 
-  onTrainBegin(): void {
+  override onTrainBegin(): void {
     this.#columns = null
     this.#resumed = false
   }
 
-  onEpochEnd(epoch: number, logs: Logs): void {
+  override onEpochEnd(epoch: number, logs: Logs): void {
     const names = Object.keys(logs)
     this.#columns ??= attempt(() => this.#opened(epoch, names))
     const columns = this.#columns
@@ -113,11 +113,11 @@ export class CSVLogger extends Callback {
     return cells
   }
 
-  state(): { readonly rows: boolean } {
+  override state(): { readonly rows: boolean } {
     return { rows: true }
   }
 
-  loadState(state: unknown): void {
+  override loadState(state: unknown): void {
     this.#resumed = requireSaved<{ rows: boolean }>(op, state, { rows: 'boolean' }).rows
   }
 }

@@ -92,7 +92,7 @@ export class EarlyStopping extends Callback {
     return this.#stoppedEpoch
   }
 
-  onTrainBegin(): void {
+  override onTrainBegin(): void {
     this.#wait = 0
     this.#best = null
     this.#bestEpoch = 0
@@ -100,7 +100,7 @@ export class EarlyStopping extends Callback {
     this.#bestWeights?.free()
   }
 
-  onEpochEnd(epoch: number, logs: Logs): void {
+  override onEpochEnd(epoch: number, logs: Logs): void {
     const value = this.#monitor.value(logs, this.params)
     if (value === null || epoch < this.#startFromEpoch) return
     // Where nothing improves, the first epoch is the best.
@@ -120,7 +120,7 @@ export class EarlyStopping extends Callback {
     }
   }
 
-  onTrainEnd(): void {
+  override onTrainEnd(): void {
     if (this.#verbose && this.#stoppedEpoch > 0) announce(`Epoch ${this.#stoppedEpoch + 1}: early stopping`)
     if (this.#bestWeights === null || this.#bestWeights.empty) return
     if (this.#verbose) announce(`Restoring the weights of the best epoch: ${this.#bestEpoch + 1}`)
@@ -128,7 +128,7 @@ export class EarlyStopping extends Callback {
     this.#bestWeights.free()
   }
 
-  state(): unknown {
+  override state(): unknown {
     return {
       wait: this.#wait,
       best: this.#best,
@@ -137,7 +137,7 @@ export class EarlyStopping extends Callback {
     } satisfies State
   }
 
-  loadState(state: unknown): void {
+  override loadState(state: unknown): void {
     const { wait, best, bestEpoch, stoppedEpoch } = requireSaved<State>(op, state, {
       wait: 'number',
       best: 'number?',
@@ -151,11 +151,11 @@ export class EarlyStopping extends Callback {
   }
 
   /** The weights of the best epoch, where they are to be restored. */
-  stateTensors(): Record<string, Tensor> {
+  override stateTensors(): Record<string, Tensor> {
     return this.#bestWeights?.tensors() ?? {}
   }
 
-  loadStateTensors(tensors: Readonly<Record<string, Tensor>>): void {
+  override loadStateTensors(tensors: Readonly<Record<string, Tensor>>): void {
     if (this.#bestWeights !== null && Object.keys(tensors).length > 0)
       this.#bestWeights.load(tensors, this.model)
   }

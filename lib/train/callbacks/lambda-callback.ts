@@ -1,7 +1,8 @@
 import { ValueError } from '../../errors.js'
 import { shown } from '../../tensor/create.js'
 import { requireOptions } from '../../tensor/checks.js'
-import { Callback, type CallbackHooks, hookNames } from '../callback.js'
+import { Callback, type CallbackHooks } from '../callback.js'
+import { hookAliases, hookNames } from '../hook-names.js'
 
 const op = 'callbacks.LambdaCallback'
 
@@ -21,25 +22,11 @@ export type LambdaHooks = Omit<CallbackHooks, 'attach'>
  * await model.fit(randn([64, 3]), randn([64, 1]), { epochs: 2, callbacks: [counting], verbose: 0 })
  * ```
  */
-export class LambdaCallback extends Callback implements LambdaHooks {
-  declare readonly onTrainBegin?: NonNullable<LambdaHooks['onTrainBegin']>
-  declare readonly onTrainEnd?: NonNullable<LambdaHooks['onTrainEnd']>
-  declare readonly onEpochBegin?: NonNullable<LambdaHooks['onEpochBegin']>
-  declare readonly onEpochEnd?: NonNullable<LambdaHooks['onEpochEnd']>
-  declare readonly onTrainBatchBegin?: NonNullable<LambdaHooks['onTrainBatchBegin']>
-  declare readonly onTrainBatchEnd?: NonNullable<LambdaHooks['onTrainBatchEnd']>
-  declare readonly onTestBegin?: NonNullable<LambdaHooks['onTestBegin']>
-  declare readonly onTestEnd?: NonNullable<LambdaHooks['onTestEnd']>
-  declare readonly onTestBatchBegin?: NonNullable<LambdaHooks['onTestBatchBegin']>
-  declare readonly onTestBatchEnd?: NonNullable<LambdaHooks['onTestBatchEnd']>
-  declare readonly onPredictBegin?: NonNullable<LambdaHooks['onPredictBegin']>
-  declare readonly onPredictEnd?: NonNullable<LambdaHooks['onPredictEnd']>
-  declare readonly onPredictBatchBegin?: NonNullable<LambdaHooks['onPredictBatchBegin']>
-  declare readonly onPredictBatchEnd?: NonNullable<LambdaHooks['onPredictBatchEnd']>
-
+export class LambdaCallback extends Callback {
   constructor(hooks: LambdaHooks) {
     super()
-    const known = [...hookNames, 'state', 'loadState', 'stateTensors', 'loadStateTensors']
+    const stateful = ['state', 'loadState', 'stateTensors', 'loadStateTensors']
+    const known = [...hookNames, ...Object.keys(hookAliases), ...stateful]
     if (hooks === undefined)
       throw new ValueError(`${op}: undefined; expected an object with hooks, such as { onEpochEnd }.`)
     requireOptions(op, hooks, known)

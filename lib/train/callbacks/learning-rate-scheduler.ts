@@ -54,10 +54,6 @@ export class LearningRateScheduler extends Callback {
   readonly #verbose: boolean
   /** Batches of the whole training so far, where rates change with each. */
   #batches = 0
-  declare readonly onEpochBegin?: NonNullable<CallbackHooks['onEpochBegin']>
-  declare readonly onEpochEnd?: NonNullable<CallbackHooks['onEpochEnd']>
-  declare readonly onTrainBatchBegin?: NonNullable<CallbackHooks['onTrainBatchBegin']>
-  declare readonly onTrainBatchEnd?: NonNullable<CallbackHooks['onTrainBatchEnd']>
 
   constructor(schedule: RateFunction | LRScheduler, options: LearningRateSchedulerOptions = {}) {
     super()
@@ -98,7 +94,7 @@ export class LearningRateScheduler extends Callback {
     }
   }
 
-  onTrainBegin(): void {
+  override onTrainBegin(): void {
     this.#batches = 0
     if (this.#schedule instanceof LRScheduler && !Object.is(this.#schedule.optimizer, this.model.optimizer))
       throw new ValueError(
@@ -133,12 +129,12 @@ export class LearningRateScheduler extends Callback {
     announce(`Epoch ${epoch + 1}: the learning rate is ${rates.join(', ')}`)
   }
 
-  state(): unknown {
+  override state(): unknown {
     const scheduler = this.#schedule instanceof LRScheduler ? this.#schedule.stateDict() : null
     return { batches: this.#batches, scheduler } satisfies State
   }
 
-  loadState(state: unknown): void {
+  override loadState(state: unknown): void {
     const { batches, scheduler } = requireSaved<State>(op, state, { batches: 'number', scheduler: 'object?' })
     this.#batches = batches
     if (this.#schedule instanceof LRScheduler && scheduler !== null) this.#schedule.loadStateDict(scheduler)

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Options } from '../../options.js'
-import { Callback, type CallbackHooks, type Logs } from '../callback.js'
+import { Callback, type Logs } from '../callback.js'
 import { announce } from '../progress.js'
 import { SaveCounter } from './counting.js'
 import { Monitor, type MonitorOptions } from './monitor.js'
@@ -71,7 +71,6 @@ export class ModelCheckpoint extends Callback {
   readonly #verbose: boolean
   #best: number | null
   #epoch = 0
-  declare readonly onTrainBatchEnd?: NonNullable<CallbackHooks['onTrainBatchEnd']>
 
   constructor(path: string, options: ModelCheckpointOptions = {}) {
     super()
@@ -98,11 +97,11 @@ export class ModelCheckpoint extends Callback {
     return this.#best
   }
 
-  onEpochBegin(epoch: number): void {
+  override onEpochBegin(epoch: number): void {
     this.#epoch = epoch
   }
 
-  async onEpochEnd(_epoch: number, logs: Logs): Promise<void> {
+  override async onEpochEnd(_epoch: number, logs: Logs): Promise<void> {
     if (this.#counter.batches === null) await this.#save(null, logs)
   }
 
@@ -128,11 +127,11 @@ export class ModelCheckpoint extends Callback {
     return true
   }
 
-  state(): unknown {
+  override state(): unknown {
     return { best: this.#best, seen: this.#counter.seen } satisfies State
   }
 
-  loadState(state: unknown): void {
+  override loadState(state: unknown): void {
     const { best, seen } = requireSaved<State>(op, state, { best: 'number?', seen: 'number' })
     this.#best = best
     this.#counter.seen = seen

@@ -73,13 +73,13 @@ export class ReduceLROnPlateau extends Callback {
     return this.#cooling > 0
   }
 
-  onTrainBegin(): void {
+  override onTrainBegin(): void {
     this.#wait = 0
     this.#best = null
     this.#cooling = 0
   }
 
-  onEpochEnd(epoch: number, logs: Logs): void {
+  override onEpochEnd(epoch: number, logs: Logs): void {
     const value = this.#monitor.value(logs, this.params)
     if (value === null) return
     if (this.inCooldown) {
@@ -108,11 +108,11 @@ export class ReduceLROnPlateau extends Callback {
     return groups.length > 0
   }
 
-  state(): unknown {
+  override state(): unknown {
     return { wait: this.#wait, best: this.#best, cooling: this.#cooling } satisfies State
   }
 
-  loadState(state: unknown): void {
+  override loadState(state: unknown): void {
     const { wait, best, cooling } = requireSaved<State>(op, state, {
       wait: 'number',
       best: 'number?',

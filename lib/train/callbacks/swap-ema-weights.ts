@@ -1,5 +1,5 @@
 import { Options } from '../../options.js'
-import { Callback, type CallbackHooks } from '../callback.js'
+import { Callback } from '../callback.js'
 import { ValueError } from '../../errors.js'
 
 export interface SwapEMAWeightsOptions {
@@ -29,8 +29,6 @@ const op = 'callbacks.SwapEMAWeights'
  */
 export class SwapEMAWeights extends Callback {
   #swapped = false
-  declare readonly onEpochBegin?: NonNullable<CallbackHooks['onEpochBegin']>
-  declare readonly onEpochEnd?: NonNullable<CallbackHooks['onEpochEnd']>
 
   constructor(options: SwapEMAWeightsOptions = {}) {
     super()
@@ -42,19 +40,19 @@ export class SwapEMAWeights extends Callback {
       })
   }
 
-  onTestBegin(): void {
+  override onTestBegin(): void {
     this.#toAverages()
   }
 
-  onTestEnd(): void {
+  override onTestEnd(): void {
     this.#toWeights()
   }
 
-  onPredictBegin(): void {
+  override onPredictBegin(): void {
     this.#toAverages()
   }
 
-  onPredictEnd(): void {
+  override onPredictEnd(): void {
     this.#toWeights()
   }
 

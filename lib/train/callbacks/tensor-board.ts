@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { ValueError } from '../../errors.js'
 import { Options } from '../../options.js'
 import { shown } from '../../tensor/create.js'
-import { Callback, type CallbackHooks, type Logs } from '../callback.js'
+import { Callback, type Logs } from '../callback.js'
 import { type Summary, histogramOf } from '../events/message.js'
 import { EventWriter } from '../events/writer.js'
 import { rateGroups } from './rates.js'
@@ -59,7 +59,6 @@ export class TensorBoard extends Callback {
   /** Batches of the training when this epoch will have ended. */
   #iterations = 0
   #epochBegan = 0
-  declare readonly onTrainBatchEnd?: NonNullable<CallbackHooks['onTrainBatchEnd']>
 
   constructor(logDir = 'logs', options: TensorBoardOptions = {}) {
     super()
@@ -82,14 +81,14 @@ export class TensorBoard extends Callback {
     return (this.#validation ??= new EventWriter(join(this.#folder, 'validation')))
   }
 
-  onTrainBegin(): void {
+  override onTrainBegin(): void {
     this.#batches = 0
     this.#iterations = 0
     this.#train = null
     this.#validation = null
   }
 
-  onEpochBegin(epoch: number): void {
+  override onEpochBegin(epoch: number): void {
     this.#epochBegan = performance.now()
     // A loader that does not tell how many batches it has counts epochs.
     this.#iterations = (epoch + 1) * (this.params.steps ?? 1)
@@ -102,7 +101,7 @@ export class TensorBoard extends Callback {
     if (this.#batches % flushBatches === 0) this.#training.flush()
   }
 
-  onTestEnd(logs: Logs): void {
+  override onTestEnd(logs: Logs): void {
     const step = this.#every === null ? this.#iterations : this.#batches
     this.#validating.add(
       step,
@@ -111,7 +110,7 @@ export class TensorBoard extends Callback {
     this.#validating.flush()
   }
 
-  onEpochEnd(epoch: number, logs: Logs): void {
+  override onEpochEnd(epoch: number, logs: Logs): void {
     const names = Object.entries(logs)
     const trained = Object.fromEntries(names.filter(([name]) => !validation.test(name)))
     const validated = names.filter(([name]) => validation.test(name))
@@ -144,16 +143,16 @@ export class TensorBoard extends Callback {
     this.#training.add(epoch, all)
   }
 
-  onTrainEnd(): void {
+  override onTrainEnd(): void {
     this.#train?.flush()
     this.#validation?.flush()
   }
 
-  state(): unknown {
+  override state(): unknown {
     return { batches: this.#batches } satisfies State
   }
 
-  loadState(state: unknown): void {
+  override loadState(state: unknown): void {
     this.#batches = requireSaved<State>(op, state, { batches: 'number' }).batches
   }
 }

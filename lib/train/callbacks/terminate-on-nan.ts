@@ -36,7 +36,7 @@ export class TerminateOnNaN extends Callback {
     this.#raise = new Options(op, options, ['raiseError']).flag('raiseError', false)
   }
 
-  onTrainBatchEnd(batch: number, { loss }: Logs): void {
+  override onTrainBatchEnd(batch: number, { loss }: Logs): void {
     if (loss === undefined || Number.isFinite(loss)) return
     if (this.#raise)
       throw new AnomalyError(

@@ -1,7 +1,7 @@
 import { ValueError } from '../../errors.js'
 import { Options } from '../../options.js'
 import { shown } from '../../tensor/create.js'
-import { Callback, type CallbackHooks } from '../callback.js'
+import { Callback } from '../callback.js'
 import { announce } from '../progress.js'
 import { requireSaved } from './saved.js'
 
@@ -44,7 +44,6 @@ export class Timer extends Callback {
   #before = 0
   #began: number | null = null
   #epochBegan = 0
-  declare readonly onTrainBatchEnd?: NonNullable<CallbackHooks['onTrainBatchEnd']>
 
   constructor(options: TimerOptions = {}) {
     super()
@@ -70,22 +69,22 @@ export class Timer extends Callback {
     return Math.max(this.#limit - this.elapsed(), 0)
   }
 
-  onTrainBegin(): void {
+  override onTrainBegin(): void {
     this.#epochTimes = []
     this.#before = 0
     this.#began = performance.now()
   }
 
-  onEpochBegin(): void {
+  override onEpochBegin(): void {
     this.#epochBegan = performance.now()
   }
 
-  onEpochEnd(): void {
+  override onEpochEnd(): void {
     this.#epochTimes.push((performance.now() - this.#epochBegan) / 1000)
     this.#look()
   }
 
-  onTrainEnd(): void {
+  override onTrainEnd(): void {
     this.#before = this.elapsed()
     this.#began = null
   }
@@ -96,11 +95,11 @@ export class Timer extends Callback {
     this.model.stopTraining = true
   }
 
-  state(): unknown {
+  override state(): unknown {
     return { elapsed: this.elapsed(), epochTimes: [...this.#epochTimes] } satisfies State
   }
 
-  loadState(state: unknown): void {
+  override loadState(state: unknown): void {
     const { elapsed, epochTimes } = requireSaved<State>(op, state, {
       elapsed: 'number',
       epochTimes: 'numbers',

@@ -88,6 +88,9 @@ export const fitting: Rows = [
     ready().fit(square(), square(), { ...quiet, callbacks: bad([3]) }),
   ),
   row('Model#fit', ValueError, /as callback has no hook; expected/, () =>
+    ready().fit(square(), square(), { ...quiet, callbacks: [bad({ epochEnd: () => {} })] }),
+  ),
+  row('Model#fit', ValueError, /onEpoch, which nothing calls; expected .* Nearest: onEpochEnd/, () =>
     ready().fit(square(), square(), { ...quiet, callbacks: [bad({ onEpoch: () => {} })] }),
   ),
   row('Model#fit', ValueError, /3 as onEpochEnd of a callback; expected/, () =>
