@@ -114,9 +114,9 @@ describe('the command', () => {
   })
   afterAll(() => rmSync(dir, { recursive: true }))
 
-  const command = (): Promise<{ code: number; line: string }> =>
+  const command = (of = dir): Promise<{ code: number; line: string }> =>
     new Promise((resolve) => {
-      const args = ['--import', 'tsx', join(folder, 'run.ts'), '--dir', dir, '--json']
+      const args = ['--import', 'tsx', join(folder, 'run.ts'), '--dir', of, '--json']
       execFile(process.execPath, args, (error, stdout) => {
         resolve({ code: Number(error?.code ?? 0), line: stdout.trimEnd().split('\n').at(-1) ?? '' })
       })
@@ -127,6 +127,13 @@ describe('the command', () => {
     const unsupported = ['fft.real', 'hf-other']
     expect(JSON.parse(line)).toEqual({ passed: 1, failed: 0, failures: [], unsupported })
     expect(code).toBe(0)
+  })
+
+  test('fails where a folder has nothing that is known', async () => {
+    const { code, line } = await command(join(dir, 'hf-other'))
+    expect(JSON.parse(line)).toMatchObject({ passed: 0, failed: 1, unsupported: [] })
+    expect(line).toContain('nothing in it is known; expected ops/manifest.json')
+    expect(code).toBe(1)
   })
 
   test('names what fails and ends with 1', async () => {

@@ -168,21 +168,32 @@ export function metricOf(keras: string, name: string, shapes: Shapes): Measure |
   return compute === undefined ? undefined : { name, compute }
 }
 
+/** Factors that a penalty has where only its name is said. */
+const factor = 0.01
+
+/** A penalty as `["l2", 0.1]`, as `"l2"` or as Keras writes it down; null for none, undefined for one that we lack. */
 export function regularizerOf(spec: unknown): regularizers.Regularizer | null | undefined {
   if (spec === null || spec === undefined) return null
-  const [name, ...factors] = Array.isArray(spec) ? (spec as unknown[]) : [undefined]
-  if (!factors.every((factor) => typeof factor === 'number')) return undefined
-  const [first, second] = factors as number[]
+  const [name, ...factors] = Array.isArray(spec) ? (spec as unknown[]) : listedPenalty(spec)
+  if (!factors.every((each) => typeof each === 'number')) return undefined
+  const [first = factor, second = factor] = factors as number[]
   const key = String(name).toLowerCase().replace('_', '')
   if (key === 'l1' && factors.length < 2) return regularizers.l1(first)
   if (key === 'l2' && factors.length < 2) return regularizers.l2(first)
-  if (key === 'l1l2' && factors.length === 2) return regularizers.l1l2({ l1: first, l2: second })
+  if (key === 'l1l2' && factors.length !== 1) return regularizers.l1l2({ l1: first, l2: second })
   return undefined
+}
+
+/** `{ "class_name": "L1L2", "config": { "l1": 0.1, "l2": 0.2 } }` as a list. */
+function listedPenalty(spec: unknown): readonly unknown[] {
+  if (typeof spec === 'string') return [spec]
+  const { class_name: name, config } = spec as { class_name?: unknown; config?: Record<string, unknown> }
+  return [name, ...['l1', 'l2'].flatMap((key) => (config?.[key] === undefined ? [] : [config[key]]))]
 }
 
 export type Settings = { readonly name: string } & Readonly<Record<string, unknown>>
 
-interface Recipe {
+export interface Recipe {
   readonly optimizer: (parameters: Tensor[]) => optim.Optimizer<object>
   /** Options of `compile`. */
   readonly clip: Readonly<Record<string, number>>
@@ -196,8 +207,9 @@ const clips: Readonly<Record<string, string>> = {
   global_clipnorm: 'globalClipNorm',
 }
 
-/** An optimizer with Keras's settings; nothing where one of them is not known here. */
-export function recipeOf(settings: Settings): Recipe | undefined {
+/** An optimizer with Keras's settings, or its name alone; what is not known of it here, as text. */
+export function recipeOf(given: string | Settings): Recipe | string {
+  const settings: Settings = typeof given === 'string' ? { name: given } : given
   const left = new Map(
     Object.entries(settings).filter(([key, value]) => !idle.has(key) && value !== null && value !== false),
   )
@@ -209,35 +221,60 @@ export function recipeOf(settings: Settings): Recipe | undefined {
   const clip = Object.entries(clips).flatMap(([theirs, ours]) =>
     left.has(theirs) ? [[ours, take(theirs, 0)] as const] : [],
   )
-  const optimizer = optimizerOf(settings.name, take)
-  if (optimizer === undefined || left.size > 0) return undefined
+  const optimizer = optimizerOf(settings.name.toLowerCase(), take)
+  const title = `optimizer ${settings.name}`
+  if (optimizer === undefined) return title
+  if (typeof optimizer === 'string') return `${title}: ${optimizer}`
+  if (left.size > 0) return `${title}: ${[...left.keys()].join(', ')}`
   return { optimizer, clip: Object.fromEntries(clip) }
 }
 
-function optimizerOf(name: string, take: <T>(key: string, initial: T) => T): Recipe['optimizer'] | undefined {
-  const lr = take('learning_rate', name === 'SGD' ? 0.01 : 0.001)
-  const made = (of: (parameters: Tensor[]) => unknown): Recipe['optimizer'] => of as Recipe['optimizer']
-  const shared = { lr, epsMode: 'keras' } as const
-  if (name === 'SGD') {
-    const momentum = take('momentum', 0)
-    const nesterov = take('nesterov', false) && momentum > 0
-    return made((p) => new optim.SGD(p, { lr, momentum, nesterov }))
-  }
-  const eps = take('epsilon', 1e-7)
-  if (name === 'Adam' || name === 'AdamW') {
+type Made = Recipe['optimizer']
+type Take = <T>(key: string, initial: T) => T
+
+/** What makes an optimizer; text says why none of ours is the same, and undefined is a name that is not known. */
+function optimizerOf(name: string, take: Take): Made | string | undefined {
+  const lr = take<unknown>('learning_rate', name === 'sgd' ? 0.01 : 0.001)
+  if (typeof lr !== 'number') return 'a schedule as learning_rate'
+  const made = (of: (parameters: Tensor[]) => unknown): Made => of as Made
+  if (name === 'sgd') return stochastic(lr, take)
+  const shared = { lr, epsMode: 'keras', eps: take('epsilon', 1e-7) } as const
+  // Keras takes decay off the weights themselves, whichever optimizer it is.
+  const weightDecay = take('weight_decay', name === 'adamw' ? 0.004 : 0)
+  if (name === 'adam' || name === 'adamw') {
     const betas = [take('beta_1', 0.9), take('beta_2', 0.999)] as const
     const amsgrad = take('amsgrad', false)
-    // Keras takes decay off the weights themselves, whichever optimizer it is.
-    const weightDecay = take('weight_decay', name === 'AdamW' ? 0.004 : 0)
-    return made((p) => new optim.AdamW(p, { ...shared, eps, betas, amsgrad, weightDecay }))
+    return made((p) => new optim.AdamW(p, { ...shared, betas, amsgrad, weightDecay }))
   }
-  if (name === 'RMSprop') {
+  const adaptive = adaptiveOf(name, take)
+  if (adaptive === undefined || weightDecay === 0) return adaptive && made((p) => adaptive(p, shared))
+  return 'weight_decay off the weights themselves, where ours goes into the adapted gradients'
+}
+
+/** Without momentum, decay off the weights is the same as decay within the gradient. */
+function stochastic(lr: number, take: Take): Made | string {
+  const momentum = take('momentum', 0)
+  const nesterov = take('nesterov', false) && momentum > 0
+  const weightDecay = take('weight_decay', 0)
+  if (momentum > 0 && weightDecay > 0)
+    return 'weight_decay off the weights themselves, where ours goes into the momentum'
+  return ((p: Tensor[]) => new optim.SGD(p, { lr, momentum, nesterov, weightDecay })) as unknown as Made
+}
+
+interface Shared {
+  readonly lr: number
+  readonly eps: number
+  readonly epsMode: 'keras'
+}
+
+function adaptiveOf(name: string, take: Take): ((p: Tensor[], shared: Shared) => unknown) | undefined {
+  if (name === 'rmsprop') {
     const [alpha, momentum, centered] = [take('rho', 0.9), take('momentum', 0), take('centered', false)]
-    return made((p) => new optim.RMSprop(p, { ...shared, eps, alpha, momentum, centered }))
+    return (p, shared) => new optim.RMSprop(p, { ...shared, alpha, momentum, centered })
   }
-  if (name === 'Adagrad') {
+  if (name === 'adagrad') {
     const initialAccumulatorValue = take('initial_accumulator_value', 0.1)
-    return made((p) => new optim.Adagrad(p, { ...shared, eps, initialAccumulatorValue }))
+    return (p, shared) => new optim.Adagrad(p, { ...shared, initialAccumulatorValue })
   }
   return undefined
 }

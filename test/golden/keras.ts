@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { nn, type Tensor } from 'neuroxide'
 import { TRAINING, drift, first, weightDrift } from './compare.js'
@@ -10,6 +10,7 @@ import {
   recipeOf,
   regularizerOf,
   type Measure,
+  type Recipe,
   type Settings,
   type Shapes,
 } from './keras-names.js'
@@ -18,14 +19,15 @@ import { Safetensors } from './safetensors.js'
 
 interface Layer {
   readonly units: number
-  readonly activation: string
+  readonly activation?: string | null
   readonly use_bias?: boolean
+  readonly kernel_regularizer?: unknown
+  readonly bias_regularizer?: unknown
 }
 
 interface KerasRun {
   readonly layers: readonly Layer[]
-  readonly kernel_regularizer_of_the_first_layer?: unknown
-  readonly optimizer: Settings
+  readonly optimizer: string | Settings
   readonly loss: string
   readonly metrics?: readonly string[] | null
   readonly weighted_metrics?: readonly string[] | null
@@ -33,7 +35,7 @@ interface KerasRun {
   readonly sample_weight?: boolean
   readonly fit: Fit
   readonly history: Readonly<Record<string, readonly number[]>>
-  readonly evaluate: Readonly<Record<string, number>>
+  readonly evaluate?: Readonly<Record<string, number>>
 }
 
 interface Fit {
@@ -49,10 +51,10 @@ interface Fit {
 
 const known = {
   run: [
-    ['source', 'layers', 'kernel_regularizer_of_the_first_layer', 'optimizer', 'loss', 'metrics'],
+    ['source', 'layers', 'optimizer', 'loss', 'metrics'],
     ['weighted_metrics', 'class_weight', 'sample_weight', 'fit', 'history', 'evaluate'],
   ].flat(),
-  layer: ['units', 'activation', 'use_bias'],
+  layer: ['units', 'activation', 'use_bias', 'kernel_regularizer', 'bias_regularizer'],
   fit: [
     ['epochs', 'batch_size', 'validation_split', 'validation_freq', 'validation_batch_size'],
     ['initial_epoch', 'steps_per_epoch', 'shuffle', 'verbose'],
@@ -65,31 +67,79 @@ function strangers(record: object, names: readonly string[]): string[] {
   return said.map(([key]) => key).filter((key) => !names.includes(key))
 }
 
+const nameOfActivation = ({ activation }: Layer): string => activation ?? 'linear'
+
 /** What a run uses and we lack. */
 function lacking(run: KerasRun): string[] {
   const shapes: Shapes = { prediction: [1, 1], target: [1, 1] }
   const measures = [...(run.metrics ?? []), ...(run.weighted_metrics ?? [])]
+  const penalties = run.layers.flatMap((layer) => [layer.kernel_regularizer, layer.bias_regularizer])
+  const recipe = recipeOf(run.optimizer)
   return [
     ...strangers(run, known.run),
     ...run.layers.flatMap((layer) => strangers(layer, known.layer)),
     ...strangers(run.fit, known.fit),
-    ...run.layers.map(({ activation }) => activation).filter((name) => activationOf(name) === undefined),
-    ...(regularizerOf(run.kernel_regularizer_of_the_first_layer) === undefined ? ['regularizer'] : []),
-    ...(recipeOf(run.optimizer) === undefined ? [`optimizer ${run.optimizer.name}`] : []),
+    ...run.layers.map(nameOfActivation).filter((name) => activationOf(name) === undefined),
+    ...(penalties.some((penalty) => regularizerOf(penalty) === undefined) ? ['regularizer'] : []),
+    ...(typeof recipe === 'string' ? [recipe] : []),
     ...(lossOf(run.loss) === undefined ? [`loss ${run.loss}`] : []),
     ...measures.filter((name) => metricOf(name, name, shapes) === undefined),
     ...(run.fit.shuffle ? ['shuffle'] : []),
   ]
 }
 
+const ordinals = ['first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh', 'eighth']
+const elsewhere = /^(kernel|bias)_regularizer_of_the_(\w+)_layer$/
+
+/** Penalties that are said of a layer beside the list of layers become the layer's own. */
+function withPenalties(said: Readonly<Record<string, unknown>>): KerasRun {
+  const run = { ...said }
+  const layers = [...((run['layers'] ?? []) as readonly Layer[])]
+  for (const [key, penalty] of Object.entries(said)) {
+    const [, of, place = ''] = elsewhere.exec(key) ?? []
+    const index = place === 'last' ? layers.length - 1 : ordinals.indexOf(place)
+    const layer = layers[index]
+    if (of === undefined || layer === undefined) continue
+    if (penalty !== null) layers[index] = { ...layer, [`${of}_regularizer`]: penalty }
+    delete run[key]
+  }
+  return { ...run, layers } as unknown as KerasRun
+}
+
 function recorded(dir: string, name: string): KerasRun {
-  return JSON.parse(readFileSync(join(dir, `${name}.json`), 'utf8')) as KerasRun
+  return withPenalties(JSON.parse(readFileSync(join(dir, `${name}.json`), 'utf8')) as Record<string, unknown>)
+}
+
+/** Names of the runs of a folder, which may not be there: what says of layers, of `fit` and of what it gave. */
+export function kerasRuns(dir: string): string[] {
+  if (!existsSync(dir)) return []
+  const names = readdirSync(dir)
+    .toSorted()
+    .filter((name) => name.endsWith('.json'))
+  return names.map((name) => name.slice(0, -'.json'.length)).filter((name) => isRun(dir, name))
+}
+
+function isRun(dir: string, name: string): boolean {
+  let run: unknown
+  try {
+    run = JSON.parse(readFileSync(join(dir, `${name}.json`), 'utf8'))
+  } catch {
+    // What is broken beside stored tensors is a run that cannot be read, which has to be told.
+    return existsSync(join(dir, `${name}.safetensors`))
+  }
+  return typeof run === 'object' && run !== null && ['layers', 'fit', 'history'].every((key) => key in run)
 }
 
 /** Runs `keras/<name>.json` through `compile`, `fit`, `evaluate` and `predict`. */
 export async function runKeras(dir: string, name: string, report: Report): Promise<void> {
   const id = `keras/${name}`
-  const lacks = lacking(recorded(dir, name))
+  let lacks: string[]
+  try {
+    lacks = lacking(recorded(dir, name))
+  } catch (error) {
+    report.fails(id, String(error))
+    return
+  }
   if (lacks.length > 0) report.lacks(`${id} (${[...new Set(lacks)].join(', ')})`)
   else await report.runAsync(id, id, () => kerasDrift(dir, name))
 }
@@ -127,7 +177,7 @@ async function kerasDrift(dir: string, name: string): Promise<string | null> {
       const ours = (history as unknown as Record<string, number[] | undefined>)[ourName(key)]
       return ours === undefined ? `the history has no ${ourName(key)}` : drift(`history.${key}`, ours, curve)
     }),
-    ...Object.entries(run.evaluate).map(([key, value]) =>
+    ...Object.entries(run.evaluate ?? {}).map(([key, value]) =>
       drift(`evaluate.${key}`, [measured[ourName(key)] ?? NaN], [value]),
     ),
     ...final.map((weight, i) => weightDrift(`final.${i}`, weight, file.stored(`final.${i}`), TRAINING)),
@@ -141,17 +191,21 @@ function built(run: KerasRun, file: Safetensors): { model: nn.Sequential; weight
   let stored = 0
   const layers: nn.TensorModule[] = []
   const dense: nn.Linear[] = []
-  for (const { units, activation, use_bias: bias = true } of run.layers) {
-    const regularizer = dense.length === 0 ? regularizerOf(run.kernel_regularizer_of_the_first_layer) : null
-    const layer = new nn.Linear(features, units, { bias, regularizer: regularizer ?? undefined })
+  for (const said of run.layers) {
+    const { units, use_bias: bias = true } = said
+    const layer = new nn.Linear(features, units, {
+      bias,
+      regularizer: regularizerOf(said.kernel_regularizer) ?? undefined,
+      biasRegularizer: (bias ? regularizerOf(said.bias_regularizer) : null) ?? undefined,
+    })
     const weight = file.tensor(`init.${stored++}`).transpose()
     layer.loadStateDict(bias ? { weight, bias: file.tensor(`init.${stored++}`) } : { weight })
     dense.push(layer)
-    layers.push(layer, (activationOf(activation) as () => nn.TensorModule)())
+    layers.push(layer, (activationOf(nameOfActivation(said)) as () => nn.TensorModule)())
     features = units
   }
   const model = new nn.Sequential(...layers)
-  const { optimizer, clip } = recipeOf(run.optimizer) as NonNullable<ReturnType<typeof recipeOf>>
+  const { optimizer, clip } = recipeOf(run.optimizer) as Recipe
   const shapes: Shapes = {
     prediction: [...file.stored('x').shape.slice(0, -1), features],
     target: file.stored('y').shape,

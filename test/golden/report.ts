@@ -20,6 +20,16 @@ export class Report {
     this.#unsupported.add(name)
   }
 
+  /** Whether nothing at all was met. */
+  get isEmpty(): boolean {
+    return this.passed === 0 && this.failures.length === 0 && this.#unsupported.size === 0
+  }
+
+  /** Enters what kept cases from being run. */
+  fails(id: string, why: string): void {
+    this.failures.push(`${id}: ${why}`)
+  }
+
   /** Runs a case, which returns or throws why it fails. */
   run(name: string, id: string, check: () => string | null): void {
     let why: string | null

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { runKeras } from './keras.js'
+import { kerasRuns, runKeras } from './keras.js'
 import { runModules } from './modules.js'
 import { runOps } from './ops.js'
 import { runOptimizers } from './optimizers.js'
@@ -23,8 +23,12 @@ export async function runGolden(dir: string): Promise<Report> {
     // Models of Hugging Face are read by nothing here.
     if (name.startsWith('hf-')) report.lacks(name)
   }
-  if (within('keras'))
-    for (const name of readdirSync(join(dir, 'keras')).toSorted())
-      if (name.endsWith('.json')) await runKeras(join(dir, 'keras'), name.slice(0, -'.json'.length), report)
+  for (const folder of [dir, join(dir, 'keras')])
+    for (const name of kerasRuns(folder)) await runKeras(folder, name, report)
+  if (report.isEmpty) report.fails(dir, `nothing in it is known; expected ${expected}`)
   return report
 }
+
+const expected =
+  'ops/manifest.json, modules.json, optim.json, schedulers.json, train-*.safetensors, or runs of Keras ' +
+  '(NAME.json with layers, fit and history beside NAME.safetensors), in it or in keras/'
