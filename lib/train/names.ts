@@ -35,8 +35,10 @@ export const lossFunctions = {
   cosineSimilarity: losses.cosineSimilarity,
   meanSquaredError: losses.meanSquaredError,
   meanAbsoluteError: losses.meanAbsoluteError,
+  mae: losses.meanAbsoluteError,
   logCosh: losses.logCosh,
   klDivergence: losses.klDivergence,
+  kld: losses.klDivergence,
   binaryCrossentropy: losses.binaryCrossentropy,
   categoricalCrossentropy: losses.categoricalCrossentropy,
   sparseCategoricalCrossentropy: losses.sparseCategoricalCrossentropy,
@@ -45,8 +47,16 @@ export const lossFunctions = {
 /** Losses that can be asked for by name, with their default options. */
 export type LossName = keyof typeof lossFunctions
 
+/** Losses of this library without a name: Keras's names of the first two are those of PyTorch's here. */
+const unnamed: readonly ReducedLoss[] = [
+  losses.meanHuber,
+  losses.meanPoisson,
+  losses.softMargin,
+  losses.hingeEmbedding,
+]
+
 const reducing: ReadonlyMap<unknown, ReducedLoss> = new Map(
-  Object.values<ReducedLoss>(lossFunctions).map((loss) => [loss, loss]),
+  [...Object.values<ReducedLoss>(lossFunctions), ...unnamed].map((loss) => [loss, loss]),
 )
 
 /** The loss apart for each element or sample; null for a function that is not of this library. */

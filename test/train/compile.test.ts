@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import {
   type FitOptions,
+  type LossName,
   type Tensor,
   ValueError,
   arange,
@@ -289,4 +290,36 @@ test('predict joins more batches than one call of the core takes tensors', async
   const x = arange(16_400).to('f32').unsqueeze(1)
   const output = await model.predict(x, { batchSize: 1 })
   expect(output.eq(model.forward(x)).all().item()).toBe(true)
+})
+
+describe('Keras’s losses', () => {
+  const x = randn([12, 4])
+  const target = randn([12, 3]).softmax(1)
+  const sampleWeight = tensor(Array.from({ length: 12 }, (_, i) => (i % 3) + 0.5))
+  const softmax = (): nn.Sequential => new nn.Sequential(new nn.Linear(4, 3), new nn.Softmax(1))
+
+  test.each<[string, LossName, LossName, (prediction: Tensor, target: Tensor) => Tensor]>([
+    ['mae', 'mae', 'meanAbsoluteError', losses.meanAbsoluteError],
+    ['kld', 'kld', 'klDivergence', losses.klDivergence],
+  ])('%s is the short name', async (_, short, long, compute) => {
+    const model = softmax()
+    const expected = Number(compute(model.forward(x), target).item())
+    for (const loss of [short, long]) {
+      model.compile({ optimizer: 'sgd', loss })
+      expect((await model.evaluate(x, target)).loss).toBeCloseTo(expected, 5)
+    }
+  })
+
+  test.each([
+    ['meanHuber', losses.meanHuber],
+    ['meanPoisson', losses.meanPoisson],
+  ] as const)('%s goes with weights of samples', async (_, loss) => {
+    const model = softmax()
+    model.compile({ optimizer: 'sgd', loss })
+    const apart = loss(model.forward(x), target, { reduction: 'none' })
+    const expected = Number(apart.mul(sampleWeight).sum().item()) / 12
+    const { loss: measured } = await model.evaluate(x, target, { sampleWeight })
+    expect(measured).toBeCloseTo(expected, 5)
+    await model.fit(x, target, { sampleWeight, verbose: 0, epochs: 1 })
+  })
 })
