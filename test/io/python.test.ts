@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { io, manualSeed, nn, randn, tensor, zeros, type Tensor } from 'neuroxide'
+import { io, manualSeed, nn, ones, randn, tensor, zeros, type Tensor } from 'neuroxide'
 import { describe, expect, test } from 'vitest'
 import { scratch } from './scratch.js'
 
@@ -60,6 +60,25 @@ print(json.dumps([net(load_file(sys.argv[1] + '/x.safetensors')['x']).tolist(), 
     const [outputs, keys] = run(program, folder) as [number[][], string[]]
     expect(model.forward(x).sub(tensor(outputs)).abs().max().item()).toBeLessThan(1e-6)
     expect(keys).toEqual(['format', 'neuroxide'])
+  })
+
+  test('the program of docs/saving.md reads a model', async () => {
+    const page = readFileSync(new URL('../../docs/saving.md', import.meta.url), 'utf8')
+    const programs = [...page.matchAll(/^```python\n(.*?)^```$/gms)].map(([, program]) => program ?? '')
+    expect(programs).toHaveLength(1)
+    const folder = scratch()
+    const model = new nn.Sequential(new nn.Linear(4, 16), new nn.ReLU(), new nn.Linear(16, 3))
+    await model.save(join(folder, 'model.safetensors'))
+    // It reads a file of the folder that it runs in.
+    const program = `
+import json, os, sys
+os.chdir(sys.argv[1])
+${programs.join('\n')}
+print(json.dumps(net(torch.ones(1, 4)).tolist()))
+`
+    const outputs = run(program, folder) as number[][]
+    const ours = model.forward(ones([1, 4]))
+    expect(ours.sub(tensor(outputs)).abs().max().item()).toBeLessThan(1e-6)
   })
 
   test('PyTorch reads a layer that stands in two places, under both its names', async () => {

@@ -1,35 +1,29 @@
-// Saves a model of equal numbers over and over, each time others, until it is killed.
-import { createInterface } from 'node:readline'
-import { Model, nn, ones } from '../../dist/index.js'
+// Saves a model full of one number: once, or as each of the numbers beside one another, or as two of them in turn until
+// it is killed.
+import { writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { nn, ones } from '../../dist/index.js'
 
-const [file, how] = process.argv.slice(2)
+const [path, how] = process.argv.slice(2)
 
-class Equal extends Model {
-  a = new nn.Parameter(ones([20_000]))
-  b = new nn.Parameter(ones([10]))
-  forward(x) {
-    return x
-  }
-}
+const model = new nn.Sequential(new nn.Linear(200, 100), new nn.ReLU(), new nn.Linear(100, 10))
 
-const model = new Equal()
-
-async function save(i) {
-  for (const parameter of model.parameters()) parameter.copyFrom(ones(parameter.shape).mul(i))
-  await model.save(file, { metadata: { i: String(i) } })
+async function save(file, number) {
+  for (const parameter of model.parameters()) parameter.copyFrom(ones(parameter.shape).mul(number))
+  await model.save(file, { metadata: { number: String(number) } })
 }
 
 if (how === 'once') {
   try {
-    await save(1)
+    await save(path, 1)
     console.log('saved')
   } catch (error) {
     console.log(JSON.stringify({ name: error.name, code: error.code, message: error.message }))
   }
+} else if (how === 'beside') {
+  for (const number of [0, 1, 2]) await save(join(path, String(number)), number)
 } else {
-  console.log('ready')
-  for await (const _ of createInterface({ input: process.stdin })) {
-    console.log('saving')
-    for (let i = 1; ; i += 1) await save(i)
-  }
+  // At once, where console.log leaves it to the event loop.
+  writeSync(1, 'saving\n')
+  for (;;) for (const number of [1, 2]) await save(path, number)
 }
