@@ -171,6 +171,8 @@ export interface Compiled {
   last: Position | null
   past: readonly PastEpoch[]
   extent: Extent | null
+  /** What its callbacks said when it had ended. */
+  kept: { readonly states: readonly unknown[]; readonly tensors: ReadonlyMap<string, Tensor> }
 }
 
 /** What models were compiled with. */
@@ -230,6 +232,7 @@ export function compiled(options: CompileOptions, model: Module): Compiled {
     last: null,
     past: [],
     extent: null,
+    kept: { states: [], tensors: new Map() },
   }
 }
 

@@ -63,7 +63,9 @@ export async function fitModel(
     await training.begin()
     if (!training.over) await trained(training, given)
     await training.end()
-    Object.assign(compiled, { last: training.position, past: training.past, extent: training.extent })
+    const { position: last, past, extent, callbacks } = training
+    const kept = { states: callbacks.states(), tensors: callbacks.tensors() }
+    Object.assign(compiled, { last, past, extent, kept })
   } catch (error) {
     throw withRow('fit', error, labelled(train, validation))
   } finally {

@@ -79,7 +79,8 @@ export function trainingState(
   for (const [i, sum] of compiled.sums.entries()) tensors.set(`sum.${i}`, sum)
   const averages = compiled.update.ema?.stateDict().averages ?? {}
   for (const [name, average] of Object.entries(averages)) tensors.set(`ema.${name}`, average)
-  for (const [name, tensor] of training?.callbacks.tensors() ?? []) tensors.set(`callback.${name}`, tensor)
+  for (const [name, tensor] of training?.callbacks.tensors() ?? compiled.kept.tensors)
+    tensors.set(`callback.${name}`, tensor)
   const json = encoded({
     version: VERSION,
     optimizer: { steps, groups },
@@ -88,7 +89,7 @@ export function trainingState(
     names: compiled.names,
     position: training?.position ?? compiled.last,
     past: training?.past ?? compiled.past,
-    callbacks: training?.callbacks.states() ?? [],
+    callbacks: training?.callbacks.states() ?? compiled.kept.states,
     pending: training?.callbacks.pending ?? null,
     stop: training === undefined ? false : training.model.stopTraining,
     extent: training?.extent ?? compiled.extent,

@@ -4,7 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
-import { BusyError, type CallbackHooks, type FitOptions, manualSeed, nn, randn, zeros } from 'neuroxide'
+import {
+  BusyError,
+  type CallbackHooks,
+  callbacks,
+  type FitOptions,
+  manualSeed,
+  nn,
+  randn,
+  zeros,
+} from 'neuroxide'
 import { fingerprint, type Kind, kinds, prepared } from './resumed-program.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'resume-'))
@@ -163,4 +172,25 @@ test('a stop that a callback asked for is part of the state', async () => {
     callbacks: [again.counter, { onEpochEnd: () => {} }],
   })
   expect(fingerprint(again.model, rest)).toBe(fingerprint(fitted.model, history))
+})
+
+test('a file that is saved after fit has what the callbacks have counted', async () => {
+  const [x, y] = [randn([32, 3]), randn([32, 1])]
+  const made = (): nn.Sequential => {
+    const net: nn.Sequential = new nn.Sequential(new nn.Linear(3, 1))
+    net.compile({ optimizer: 'adam', loss: 'mse' })
+    return net
+  }
+  const quiet = (): FitOptions => ({
+    verbose: 0,
+    callbacks: [new callbacks.EarlyStopping({ monitor: 'loss', minDelta: 10, patience: 3 })],
+  })
+  const straight = await made().fit(x, y, { ...quiet(), epochs: 9 })
+  expect(straight.epoch).toEqual([0, 1, 2, 3])
+  const first = made()
+  await first.fit(x, y, { ...quiet(), epochs: 2 })
+  const file = join(folder, 'after-fit.safetensors')
+  await first.save(file, { optimizer: true })
+  const rest = await made().fit(x, y, { ...quiet(), epochs: 9, resume: file })
+  expect(rest.epoch).toEqual(straight.epoch)
 })
