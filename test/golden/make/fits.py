@@ -34,8 +34,9 @@ def run(name, x, y, layers, optimizer, loss, metrics=(), epochs=4, batch=32, pen
         sample_weight=None, validation_split=None):
     keras.utils.set_random_seed(len(name))
     dense = [keras.layers.Dense(units, activation=activation,
-                                kernel_regularizer=regularizer(penalty) if i == 0 else None)
-             for i, (units, activation) in enumerate(layers)]
+                                kernel_regularizer=regularizer(penalty if i == 0 else own.get("kernel_regularizer")),
+                                bias_regularizer=regularizer(own.get("bias_regularizer")))
+             for i, (units, activation, own) in enumerate((*layer, {})[:3] for layer in layers)]
     model = keras.Sequential([keras.Input(x.shape[1:]), *dense])
     model.compile(optimizer=optimizer, loss=loss, metrics=list(metrics))
     tensors = {"x": x, "y": y}
@@ -55,7 +56,7 @@ def run(name, x, y, layers, optimizer, loss, metrics=(), epochs=4, batch=32, pen
     settings["name"] = type(optimizer).__name__
     described = {
         "source": f"keras {keras.__version__} on {keras.backend.backend()}",
-        "layers": [{"units": units, "activation": activation} for units, activation in layers],
+        "layers": [{"units": layer[0], "activation": layer[1], **dict(*layer[2:])} for layer in layers],
         "kernel_regularizer_of_the_first_layer": penalty,
         "optimizer": settings, "loss": loss, "metrics": list(metrics),
         "class_weight": class_weight, "sample_weight": sample_weight is not None,
@@ -118,3 +119,23 @@ run("counts", x, np.abs(np.round(targets)).astype(np.float32), [(12, "relu"), (2
     "poisson", ["mae"])
 run("divergence", x, (0.1 + 0.6 * hot).astype(np.float32), several, o.Adagrad(0.1), "kl_divergence",
     ["categorical_accuracy"])
+
+# The course's models again, with a part that is kept for validation; images of half the size keep the files small.
+held = {"epochs": 5, "validation_split": 0.25}
+x = normal(80, 10)
+run("course-regression-split", x, normal(80, 1), [(64, "relu"), (1, "linear")], o.Adam(), "mse", ["mae"], **held)
+x = rng.uniform(size=(120, 2)).astype(np.float32)
+y = np.round(rng.uniform(size=(120, 1))).astype(np.float32)
+run("course-binary-split", x, y, [(5, "relu"), (1, "sigmoid")], o.Adam(), "binary_crossentropy", ["accuracy"], **held)
+pixels, labels = images(96)
+x = np.ascontiguousarray(pixels.reshape(-1, 28, 28)[:, ::2, ::2].reshape(-1, 196))
+run("course-sparse-split", x, labels, [(32, "relu"), (10, "softmax")], o.Adam(), "sparse_categorical_crossentropy",
+    ["accuracy"], **held)
+run("course-autoencoder-split", x[:60], x[:60], [(16, "relu"), (196, "sigmoid")], o.Adam(), "binary_crossentropy", **held)
+
+x = normal(100, 8)
+targets = (x[:, :2] * 2 + normal(100, 2)).astype(np.float32)
+several = [(12, "relu", {"bias_regularizer": ["l1", 0.02]}), (6, "tanh", {"kernel_regularizer": ["l1l2", 0.01, 0.02]}),
+           (2, "linear", {"kernel_regularizer": ["l2", 0.03]})]
+run("penalties", x, targets, several, o.Adam(0.01), "mse", ["mae"])
+run("decayed-sgd", x, targets, [(12, "relu"), (2, "linear")], o.SGD(0.05, weight_decay=0.1), "mse")
