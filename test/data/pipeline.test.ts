@@ -292,12 +292,19 @@ describe('the event loop', () => {
 
   test('runs at least every 8 ms while for await goes over a loader', async () => {
     const loader = new data.DataLoader(set, { batchSize: 2, shuffle: true, seed: 1 })
-    const gaps = await gapsDuring(async () => {
-      for await (const batch of loader) if (batch.x.shape[0] === 2) spin(1)
-    })
-    // 200 ms of batches. Without a turn there is one gap of all of them.
-    expect(gaps.length).toBeGreaterThanOrEqual(16)
-    expect(gaps[Math.floor(gaps.length * 0.9)]).toBeLessThan(8)
+    const longest: number[] = []
+    // What the loader does it does each time; garbage that is collected just then, or a busy machine, once.
+    for (let attempt = 0; attempt < 3 && !(Math.min(...longest) < 32); attempt += 1) {
+      const gaps = await gapsDuring(async () => {
+        for await (const batch of loader) if (batch.x.shape[0] === 2) spin(1)
+      })
+      // 200 ms of batches. Without a turn there is one gap of all of them.
+      expect(gaps.length).toBeGreaterThanOrEqual(16)
+      expect(gaps[Math.floor(gaps.length * 0.9)]).toBeLessThan(8)
+      longest.push(gaps.at(-1) ?? Infinity)
+    }
+    // No gap is longer than four times that: the longest, not a share of them.
+    expect(Math.min(...longest)).toBeLessThan(32)
   })
 
   test('never runs while plain for … of does', async () => {
