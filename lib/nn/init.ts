@@ -12,6 +12,7 @@ import {
 import { requireAtLeast, requireOptions, requireTensor } from '../tensor/checks.js'
 import { isFloat, shown } from '../tensor/create.js'
 import type { Shape } from '../types.js'
+import { isBlank } from './blank.js'
 
 /** Which of a weight's two sides keeps its variance: the inputs forward, or the outputs backward. */
 export type FanMode = 'fanIn' | 'fanOut'
@@ -105,7 +106,7 @@ function fill<T extends Tensor>(of: string, target: T, values: () => Tensor, any
   requireTensor(`init.${of}`, 'target', target)
   if (!anyType && !isFloat(target.dtype))
     throw new DTypeError(`init.${of}: a target of ${target.dtype}; expected f32 or f64.`)
-  noGrad(() => target.copyFrom(values()))
+  if (!isBlank()) noGrad(() => target.copyFrom(values()))
   return target
 }
 

@@ -84,7 +84,9 @@ export class Linear<In extends number = number, Out extends number = number> ext
     requireSize(outFeatures, 'outFeatures', 'Linear')
     this.inFeatures = inFeatures
     this.outFeatures = outFeatures
-    this.weight = new Parameter(zeros([outFeatures, inFeatures], { dtype }), { memoryOrder: [1, 0] })
+    // The parameter is a copy: one element stands for all, so that only it takes memory.
+    const weight = zeros([1, 1], { dtype }).expand([outFeatures, inFeatures])
+    this.weight = new Parameter(weight, { memoryOrder: [1, 0] })
     this.bias = bias ? new Parameter(zeros([outFeatures], { dtype })) : null
     this.weight.regularizer = requireRegularizer('nn.Linear', 'regularizer', options.regularizer)
     this.weight.constraint = requireConstraint('nn.Linear', 'constraint', options.constraint)

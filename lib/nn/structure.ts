@@ -13,6 +13,7 @@ import {
   Softplus,
   Tanh,
 } from './activation.js'
+import { withoutValues } from './blank.js'
 import { fromConfig as constraintFrom } from './constraints.js'
 import { Dropout } from './dropout.js'
 import { Linear } from './linear.js'
@@ -178,7 +179,7 @@ export function structureOf(module: Module, chain: ChainRow): Structure {
 }
 
 /**
- * Makes the module that a structure describes.
+ * Makes the module that a structure describes; its weights are zeros, to be filled from the file.
  *
  * @param given - what a file says; it may be anything
  * @param chain - the row of the class that chains layers
@@ -214,7 +215,7 @@ export function built(
     fits(new Map(shapes.map(([name, shape]) => [join(path, name), shape])), layer.class)
     return known.make(config)
   }
-  return make(given, '', 0)
+  return withoutValues(() => make(given, '', 0))
 }
 
 function unknownClass(layer: Structure, path: string, chain: string): ValueError {

@@ -12,7 +12,6 @@ import {
 } from '../io/files.js'
 import { StateDictError, type LoadOptions, type LoadReport, type Module } from '../nn/module.js'
 import { built, structureOf, type ChainRow } from '../nn/structure.js'
-import { rngState, setRngState } from '../random.js'
 import type { Tensor } from '../tensor.js'
 import { requireFlag, requireOptions } from '../tensor/checks.js'
 import type { JsonObject, JsonValue } from '../types/json.js'
@@ -290,28 +289,20 @@ function modelFrom(header: Header | null, contents: Contents): Module {
   }
   const given = new Map(contents.tensors)
   const strangers: string[] = []
-  const state = rngState()
-  try {
-    const made = built(header.structure, requireChain(), (shapes, name) => {
-      for (const [key, shape] of shapes) {
-        const found = given.get(key)?.shape
-        if (found === undefined) strangers.push(`missing: ${key} of ${name}`)
-        else if (found.length !== shape.length || found.some((size, axis) => size !== shape[axis]))
-          strangers.push(`of another shape: ${key}: [${found.join(', ')}] given, [${shape.join(', ')}] here`)
-      }
-      // Before the layer is made: sizes that a file only claims would be allocated.
-      if (strangers.length > 0)
-        throw new StateDictError(`${strangers.join('; ')}; expected the tensors that the structure needs.`)
-    })
-    if (made.constructor !== requireChain().Class)
-      throw new ValueError(
-        `a structure of ${made.constructor.name} alone; expected nn.Sequential with layers.`,
-      )
-    return made
-  } finally {
-    // The values that layers draw when they are made are overwritten, so nobody shall miss them.
-    setRngState(state)
-  }
+  const made = built(header.structure, requireChain(), (shapes, name) => {
+    for (const [key, shape] of shapes) {
+      const found = given.get(key)?.shape
+      if (found === undefined) strangers.push(`missing: ${key} of ${name}`)
+      else if (found.length !== shape.length || found.some((size, axis) => size !== shape[axis]))
+        strangers.push(`of another shape: ${key}: [${found.join(', ')}] given, [${shape.join(', ')}] here`)
+    }
+    // Before the layer is made: sizes that a file only claims would be allocated.
+    if (strangers.length > 0)
+      throw new StateDictError(`${strangers.join('; ')}; expected the tensors that the structure needs.`)
+  })
+  if (made.constructor !== requireChain().Class)
+    throw new ValueError(`a structure of ${made.constructor.name} alone; expected nn.Sequential with layers.`)
+  return made
 }
 
 /** Puts the file in front of what fails because of its content. */

@@ -18,7 +18,7 @@ import {
   type JsonObject,
   type Tensor,
 } from 'neuroxide'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { scratch } from './scratch.js'
 
 const HEADER = 'neuroxide'
@@ -88,8 +88,27 @@ describe('a Sequential', () => {
     model.at(1)?.freeze()
     await model.save(file, { metadata: { note: 'mine' } })
     const before = rngState()
+    // Values that would be overwritten are not drawn either: they would take longer than reading the file.
+    const drawn = vi.spyOn(nn.Linear.prototype, 'resetParameters').mockImplementation(function (
+      this: nn.Linear,
+    ) {
+      const earlier = rngState()
+      nn.init.uniform(this.weight)
+      nn.init.orthogonal(this.weight)
+      expect(rngState()).toEqual(earlier)
+      expect(this.weight.abs().sum().item()).toBe(0)
+    })
     const loaded = await nn.Sequential.load(file)
+    expect(drawn).toHaveBeenCalledTimes(3)
+    drawn.mockRestore()
     expect(rngState()).toEqual(before)
+    expect(
+      nn.init
+        .uniform(zeros([4]))
+        .abs()
+        .sum()
+        .item(),
+    ).toBeGreaterThan(0)
     expect(String(loaded)).toBe(String(model))
     const x = randn([5, 4])
     expect(loaded.forward(x).toArray()).toEqual(model.forward(x).toArray())
