@@ -1,18 +1,11 @@
-import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { io, manualSeed, nn, ones, randn, tensor, zeros, type Tensor } from 'neuroxide'
 import { describe, expect, test } from 'vitest'
+import { pythonWith } from '../python.js'
 import { scratch } from './scratch.js'
 
-const python = process.env['NEUROXIDE_PYTHON'] ?? ''
-const skipped = python === ''
-const why = skipped ? ' [SKIPPED: set NEUROXIDE_PYTHON to a Python with numpy, torch and safetensors]' : ''
-
-/** Runs a program of Python with these arguments; what it prints is JSON. */
-function run(program: string, ...args: readonly string[]): unknown {
-  return JSON.parse(execFileSync(python, ['-c', program, ...args], { encoding: 'utf8' })) as unknown
-}
+const { skipped, run } = pythonWith('numpy', 'torch', 'safetensors')
 
 const everything = (): Map<string, Tensor> =>
   new Map<string, Tensor>([
@@ -37,7 +30,7 @@ const expected = {
   turned: ['float32', [3, 1], [[1], [2], [3]]],
 }
 
-describe.skipIf(skipped)(`with Python${why}`, () => {
+describe.skipIf(skipped !== '')(`with Python${skipped}`, () => {
   test('PyTorch reads our model and computes the same', async () => {
     const folder = scratch()
     manualSeed(3)

@@ -1,11 +1,11 @@
-import { execFileSync } from 'node:child_process'
+import { pythonWith } from '../../python.js'
 
-const python = process.env['NEUROXIDE_PYTHON']
+const python = pythonWith('tensorboard')
 
-export const withTensorBoard = python !== undefined
+export const withTensorBoard = python.skipped === ''
 
 /** Stands in the title of tests that are skipped. */
-export const skipped = withTensorBoard ? '' : ' (SKIPPED: NEUROXIDE_PYTHON names no Python with tensorboard)'
+export const { skipped } = python
 
 export interface Read {
   readonly scalars: Readonly<Record<string, [step: number, value: number, wall: number][]>>
@@ -25,5 +25,5 @@ print(json.dumps({
   "histograms": {t: [[e.step, e.histogram_value.min, e.histogram_value.max, e.histogram_value.num]
                      for e in events.Histograms(t)] for t in tags["histograms"]},
 }))`
-  return JSON.parse(execFileSync(python ?? '', ['-c', script, folder], { encoding: 'utf8' })) as Read
+  return python.run(script, folder) as Read
 }
