@@ -1,3 +1,4 @@
+import { BusyError } from '../errors.js'
 import { Origin } from '../errors/origin.js'
 import { listed, rowCount, type Tensors } from '../data/dataset.js'
 import { zeroGradients } from '../tensor.js'
@@ -18,6 +19,7 @@ import {
   trainingStep,
 } from './steps.js'
 import { measurements } from './stream.js'
+import { trainings } from './training.js'
 
 export interface BatchOptions {
   /** How much each sample counts in the loss and in `weightedMetrics`, `[n]`. */
@@ -57,6 +59,11 @@ export async function trainOneBatch(
 ): Promise<{ readonly loss: number }> {
   const op = 'trainOnBatch'
   requireOptions(op, options, ['sampleWeight', 'classWeight'])
+  // The core would notice only once the first step of `fit` has begun, and a step would slip in before.
+  if (trainings.has(model))
+    throw new BusyError(
+      `${op}: fit() is training the model; expected no other training of it at the same time. Await the promise of fit() first.`,
+    )
   const batch = batchFor(op, compiled, x, y, options)
   const rows = rowCount(op, listed(batch.x))
   prepareSums(compiled)

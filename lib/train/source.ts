@@ -14,8 +14,8 @@ import { shown } from '../tensor/create.js'
 import { tensor } from '../tensor/factories.js'
 import type { DType, TensorLike } from '../types.js'
 
-/** What a model is given: values of one input, or a list or record of tensors for a model with several. */
-export type Input = TensorLike | Tensors
+/** What a model is given: values of one input, or for a model with several a list of tensors, or a record of values. */
+export type Input = TensorLike | Tensors | Readonly<Record<string, Exclude<TensorLike, number | boolean>>>
 
 /** A batch as loaders may give it: inputs, targets and, where they differ, how much each sample counts. */
 export type LoaderBatch =
@@ -69,7 +69,13 @@ export function holdsSamples(value: unknown): value is Samples {
     return false
   if (Array.isArray(value)) return isBatch(value[0])
   // Inputs by name; a record of x and y is samples.
-  return !isTensors(value) || ('x' in value && 'y' in value)
+  return !isNamed(value) || ('x' in value && 'y' in value)
+}
+
+/** Whether an object is values by name: no data set, no loader. */
+function isNamed(value: object): value is Readonly<Record<string, unknown>> {
+  if (!isPlainRecord(value) || Symbol.iterator in value || Symbol.asyncIterator in value) return false
+  return Object.values(value).length > 0 && typeof value['get'] !== 'function'
 }
 
 function isBatch(value: unknown): boolean {
@@ -81,13 +87,26 @@ function isBatch(value: unknown): boolean {
 /** Values of an input as tensors; `labels` is the element type of plain lists of numbers, where they name classes. */
 export function tensors(op: string, input: Input, labels?: DType): Tensors {
   if (isTensors(input)) return input
-  const several = Array.isArray(input) ? input : isPlainRecord(input) ? Object.values(input) : []
-  if (several.some(isTensor))
+  if (Array.isArray(input) && input.some(isTensor))
     throw new ValueError(`${op}: tensors and other values together; expected tensors only.`)
-  if (isPlainRecord(input))
-    throw new ValueError(`${op}: ${shown(input)}; expected tensors by name, such as { image, meta }.`)
+  if (isPlainRecord(input)) {
+    const entries = Object.entries(input)
+    const odd = entries.find(([, value]) => !(isTensor(value) || isList(value)))
+    if (entries.length === 0 || odd !== undefined)
+      throw new ValueError(
+        `${op}: ${odd === undefined ? shown(input) : `${shown(odd[1])} as ${shown(odd[0])}`}; expected tensors or arrays by name, such as { image, meta }.`,
+      )
+    return Object.fromEntries(
+      entries.map(([name, value]) => [name, isTensor(value) ? value : tensor(value as number[])]),
+    )
+  }
   const plain = labels !== undefined && Array.isArray(input) && typeof input[0] === 'number'
   return plain ? tensor(input as number[], { dtype: labels }) : tensor(input as number[])
+}
+
+/** Whether a value is numbers in an array, which may be typed. */
+function isList(value: unknown): boolean {
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))
 }
 
 /** How much each sample counts, as floats; undefined where all count the same. */

@@ -282,6 +282,22 @@ describe('single batches', () => {
     await b.trainOnBatch(x.narrow(0, 0, 8), y.narrow(0, 0, 8))
   })
 
+  test('trainOnBatch is refused from the moment on in which fit is called', async () => {
+    const net = regression()
+    const other = regression()
+    other.loadStateDict(net.stateDict())
+    const training = net.fit(x, y, { ...quiet, epochs: 2 })
+    const wanted = { code: 'ERR_BUSY', message: expect.stringMatching(/^trainOnBatch: fit\(\) is training/) }
+    await expect(net.trainOnBatch(x, y)).rejects.toMatchObject(wanted)
+    await new Promise((resolve) => setImmediate(resolve))
+    await training
+    await other.fit(x, y, { ...quiet, epochs: 2 })
+    expect(net.parameters().map((own) => own.toArray())).toEqual(
+      other.parameters().map((own) => own.toArray()),
+    )
+    await net.trainOnBatch(x, y)
+  })
+
   test('gradients add up over batches, also across fit and trainOnBatch', async () => {
     const net = regression()
     net.compile({
@@ -321,4 +337,37 @@ test('a loss of one value per sample is averaged, and takes weights', async () =
   expect(loss).toBeCloseTo(error.mul(weight).sum().item() / 20, 5)
   const { loss: weighted } = await net.testOnBatch(x, y, { sampleWeight: weight })
   expect(weighted).toBeCloseTo(loss, 6)
+})
+
+test('inputs by name are arrays too, typed or nested, wherever inputs are given', async () => {
+  class Sum extends Model {
+    readonly out = new nn.Linear(2, 1)
+    override forward({ a, b }: { readonly a: Tensor; readonly b: Tensor }): Tensor {
+      return this.out.forward(a.add(b.unsqueeze(1)))
+    }
+  }
+  const model = new Sum().compile({ optimizer: 'sgd', loss: 'mse' })
+  const plain = {
+    a: [
+      [1, 2],
+      [3, 4],
+    ],
+    b: Float32Array.of(5, 6),
+  }
+  const made = {
+    a: tensor([
+      [1, 2],
+      [3, 4],
+    ]),
+    b: tensor([5, 6]),
+  }
+  const targets = [[1], [2]]
+  expect((await model.predict(plain)).toArray()).toEqual((await model.predict(made)).toArray())
+  expect((await model.predict({ ...made, b: [5, 6] })).shape).toEqual([2, 1])
+  const { loss } = await model.evaluate(made, tensor(targets))
+  expect((await model.evaluate(plain, targets)).loss).toBe(loss)
+  expect((await model.evaluate({ x: plain, y: targets })).loss).toBe(loss)
+  expect((await model.fit(plain, targets, quiet)).loss).toHaveLength(1)
+  await expect(model.predict({ ...plain, b: 'five' as never })).rejects.toThrow('"five" as "b"')
+  await expect(model.predict({})).rejects.toThrow('by name')
 })
