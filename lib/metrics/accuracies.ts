@@ -32,7 +32,7 @@ abstract class Share<N extends string> extends Metric<N> {
 
   override result(sums: readonly number[]): number {
     const [right = 0, all = 0] = this.totals(sums)
-    return right / all
+    return all === 0 ? 0 : right / all
   }
 }
 
@@ -123,7 +123,10 @@ export interface TopKOptions<N extends string = string> extends ClassMetricOptio
   readonly k?: number | undefined
 }
 
-/** The target's class is among the k largest predictions: fewer than k are larger, so that ties count as hits. */
+/**
+ * The target's class is among the k largest predictions: fewer than k are larger, so that ties count as hits. As in
+ * Keras, a prediction that is not finite is no hit; a NaN elsewhere may be larger than anything.
+ */
 function among(of: string, options: TopKOptions): Hits {
   requireOptions(`metrics.${of}`, options, ['name', 'dim', 'k'])
   const dim = requireDim(of, options.dim)
@@ -131,8 +134,9 @@ function among(of: string, options: TopKOptions): Hits {
   return (prediction, target, weight) => {
     const { scores, labels, weight: each } = classified(of, prediction, target, weight, dim)
     const own = scores.gather(-1, labels.unsqueeze(-1))
-    const larger = scores.gt(own).to('i32').sum(-1)
-    return { right: larger.lt(k), weight: each }
+    const larger = scores.gt(own).to('i32').add(scores.isnan().to('i32')).sum(-1)
+    const finite = own.squeeze(-1).isfinite().to('i32')
+    return { right: larger.lt(k).to('i32').mul(finite), weight: each }
   }
 }
 

@@ -114,7 +114,10 @@ export abstract class Metric<N extends string = string> {
     this.#held = before === null ? held : before.map((sum, i) => sum + (held[i] ?? 0))
   }
 
-  /** The number of all batches since the beginning or the last `reset`; NaN before the first. */
+  /**
+   * The number of all batches since the beginning or the last `reset`; NaN before the first. This package's are 0 where
+   * the weights of all samples add up to 0, as in Keras.
+   */
   compute(): number {
     return this.#held === null ? Number.NaN : this.result(this.#held)
   }

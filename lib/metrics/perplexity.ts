@@ -60,6 +60,6 @@ export class Perplexity<const N extends string = 'perplexity'> extends Metric<N>
 
   override result(sums: readonly number[]): number {
     const [logs = 0, weights = 0] = this.totals(sums)
-    return Math.exp(-logs / weights)
+    return weights === 0 ? 0 : Math.exp(-logs / weights)
   }
 }

@@ -45,7 +45,7 @@ abstract class MeanOfElements<N extends string> extends Metric<N> {
 
   override result(sums: readonly number[]): number {
     const [sum = 0, weights = 0] = this.totals(sums)
-    return this.#finish(sum / weights)
+    return this.#finish(weights === 0 ? 0 : sum / weights)
   }
 }
 
@@ -155,6 +155,7 @@ export class R2<const N extends string = 'r2'> extends Metric<N> {
     let [score, weights] = [0, 0]
     for (let i = 0; i < outputs; i++) {
       const [w = 0, wy = 0, wyy = 0, missed = 0] = [0, 1, 2, 3].map((part) => all[part * outputs + i])
+      if (w === 0) return 0
       const variance = Math.max(wyy - (wy * wy) / w, 0)
       // What rounding leaves of a constant target is no variance.
       const constant = variance <= 1e-14 * wyy

@@ -20,12 +20,17 @@ export interface Recorded {
   readonly epoch: readonly number[]
   /** Curves by name; those that begin with `val` are drawn beside those of their training. */
   readonly history: Readonly<Record<string, readonly number[]>>
+  /** The epochs of each curve; without them, a curve with fewer numbers than epochs belongs to the last ones. */
+  readonly epochs?: Readonly<Record<string, readonly number[]>> | undefined
 }
 
 export interface CurvesOptions {
   /** Above the picture; nothing by default. */
   readonly title?: string | undefined
-  /** Where the numbers stand: as many as each curve has; 0, 1, 2, … by default, and for a history the epochs from 1. */
+  /**
+   * Where the numbers stand: as many as each curve has; 0, 1, 2, … by default. For a history one for each epoch, and by
+   * default the epochs as `epoch` counts them, one more on a logarithmic axis, which has no 0.
+   */
   readonly x?: Numbers | undefined
   /** Below the horizontal axis; nothing by default, and `'epoch'` for a history. */
   readonly xTitle?: string | undefined
@@ -160,7 +165,7 @@ function panelOf(curves: Readonly<Record<string, Curve>>, options: CurvesOptions
 }
 
 /** A panel for the loss and one for each metric. */
-function panelsOf({ epoch, history }: Recorded, options: CurvesOptions): Panel[] {
+function panelsOf({ epoch, history, epochs }: Recorded, options: CurvesOptions): Panel[] {
   const families = new Map<string, string[]>()
   for (const name of Object.keys(history)) {
     const [, rest] = /^val([A-Z].*)$/.exec(name) ?? []
@@ -168,15 +173,21 @@ function panelsOf({ epoch, history }: Recorded, options: CurvesOptions): Panel[]
     const family = rest !== undefined && Object.hasOwn(history, plain) ? plain : name
     families.set(family, [...(families.get(family) ?? []), name])
   }
-  const x = options.x ?? epoch.map((number) => number + 1)
+  const first = options.xScale === 'log' ? 1 : 0
+  const all = options.x === undefined ? epoch.map((number) => number + first) : numbersOf('x', options.x)
+  if (all.length !== epoch.length)
+    throw located(
+      ShapeError,
+      `plot.curves: ${all.length} places for the ${epoch.length} epochs of a history; expected as many.`,
+    )
+  const placeOf = new Map(epoch.map((number, i) => [number, all[i] ?? number]))
   return [...families].map(([family, names]) => {
     const chosen = Object.fromEntries(names.map((name) => [name, history[name] ?? []]))
-    // A metric that was not recorded in each epoch, such as that of a validation, ends where the epochs do.
-    const places = (count: number): Numbers =>
-      count === epoch.length ? x : epoch.slice(-count).map((e) => e + 1)
-    const points = names.flatMap((name) =>
-      pointsOf(name, { x: places(chosen[name]?.length ?? 0), y: chosen[name] ?? [] }, options),
-    )
+    const points = names.flatMap((name) => {
+      const y = chosen[name] ?? []
+      const own = epochs?.[name] ?? epoch.slice(epoch.length - y.length)
+      return pointsOf(name, { x: own.map((number) => placeOf.get(number) ?? number + first), y }, options)
+    })
     return { title: options.yTitle ?? family, names, points }
   })
 }

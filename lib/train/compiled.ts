@@ -26,6 +26,7 @@ import {
   type MetricName,
   type OptimizerName,
 } from './names.js'
+import { validationName } from './history.js'
 import type { ProgramCache } from './steps.js'
 import type { Extent, PastEpoch, Position } from './training.js'
 
@@ -213,9 +214,7 @@ export function compiled(options: CompileOptions, model: Module): Compiled {
   const measures = [...plain, ...weighted]
   const losses = outputs.filter((output) => output.loss !== null).map(({ name }) => joined(name, 'loss'))
   const names = ['loss', ...losses, ...measures.map(({ name }) => name)]
-  const twice = names.find((name, i) => names.indexOf(name) !== i)
-  if (twice !== undefined)
-    throw new ValueError(`compile: two numbers called "${twice}"; expected a name for each.`)
+  requireDistinct(names)
   const optimizer = resolvedOptimizer(options.optimizer, () => model.parameters())
   const update = updateOf(options, model)
   return {
@@ -234,6 +233,17 @@ export function compiled(options: CompileOptions, model: Module): Compiled {
     extent: null,
     kept: { states: [], tensors: new Map() },
   }
+}
+
+/** Refuses names that two numbers of logs and histories would share, those of validations among them. */
+function requireDistinct(names: readonly string[]): void {
+  const all = [...names, ...names.map(validationName)]
+  const twice = all.find((name, i) => all.indexOf(name) !== i)
+  if (twice === undefined) return
+  const hint = names.some((name) => validationName(name) === twice)
+    ? ' With validation data, each number has a second one, called val….'
+    : ''
+  throw new ValueError(`compile: two numbers called "${twice}"; expected a name for each.${hint}`)
 }
 
 /** `digit`, `accuracy` → `digitAccuracy`. */

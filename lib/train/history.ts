@@ -17,6 +17,8 @@ export interface Curves {
   readonly valLoss: number[]
   /** All curves by name, as in Keras: only those that were recorded. */
   readonly history: Readonly<Record<string, number[]>>
+  /** For each curve the epochs to which its numbers belong: fewer than `epoch` where a validation did not follow each. */
+  readonly epochs: Readonly<Record<string, number[]>>
 }
 
 /** How `save` draws a history. */
@@ -45,23 +47,26 @@ export class RecordedHistory implements Curves {
   declare readonly loss: number[]
   declare readonly valLoss: number[]
   declare readonly history: Readonly<Record<string, number[]>>
+  declare readonly epochs: Readonly<Record<string, number[]>>
 
   /** @internal `all` has a list, maybe empty, for each name that could be recorded. */
   constructor(
     epoch: number[],
     history: Readonly<Record<string, number[]>>,
+    epochs: Readonly<Record<string, number[]>>,
     all: Readonly<Record<string, number[]>>,
   ) {
     // A metric called `save` stays readable under `history`.
     for (const [name, curve] of Object.entries({ loss: [], valLoss: [], ...all, epoch }))
       if (!(name in RecordedHistory.prototype))
         Object.defineProperty(this, name, { value: curve, enumerable: true, configurable: true })
-    Object.defineProperty(this, 'history', { value: history, enumerable: true, configurable: true })
+    for (const [name, value] of Object.entries({ history, epochs }))
+      Object.defineProperty(this, name, { value, enumerable: true, configurable: true })
   }
 
   /**
    * Writes the curves as the file's name says: `.svg` and `.png` a picture with a panel for the loss and one for each
-   * metric, `.csv` a row per epoch, `.json` what `toJSON` gives. The file is replaced as a whole or not at all.
+   * metric, `.csv` a row per epoch with empty cells where nothing was measured, `.json` what `toJSON` gives. The file is replaced as a whole or not at all.
    *
    * @param path - where to
    * @param options - of pictures: `title`, `yScale`
@@ -87,33 +92,38 @@ export class RecordedHistory implements Curves {
   }
 
   /** The epochs and all recorded curves as plain data; JSON writes numbers that are not finite as null. */
-  toJSON(): { epoch: number[]; history: Record<string, number[]> } {
-    return { epoch: this.epoch, history: { ...this.history } }
+  toJSON(): { epoch: number[]; history: Record<string, number[]>; epochs: Record<string, number[]> } {
+    return { epoch: this.epoch, history: { ...this.history }, epochs: { ...this.epochs } }
   }
 
   toString(): string {
-    return table(this.epoch, this.history, (text) => text)
+    return table(this.epoch, this.#rows(), (text) => text)
   }
 
   /** What `console.log` prints; nothing but text unless the console has colours. */
   [Symbol.for('nodejs.util.inspect.custom')](depth: number, options: InspectOptions & Styled): string {
     if (depth < 0) return '[History]'
-    return table(this.epoch, this.history, (text) => options.stylize?.(text, 'special') ?? text)
+    return table(this.epoch, this.#rows(), (text) => options.stylize?.(text, 'special') ?? text)
+  }
+
+  /** Each curve with an entry for each epoch, undefined where nothing was measured. */
+  #rows(): Record<string, (number | undefined)[]> {
+    const rows = Object.entries(this.history).map(([name, curve]) => {
+      const epochs = this.epochs[name] ?? []
+      const measured = new Map(epochs.map((epoch, i) => [epoch, curve[i]]))
+      return [name, this.epoch.map((epoch) => measured.get(epoch))] as const
+    })
+    return Object.fromEntries(rows)
   }
 
   #csv(): string {
-    const names = Object.keys(this.history)
+    const curves = Object.entries(this.#rows())
     const cell = (text: string): string => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
     const rows = this.epoch.map((epoch, i) => [
       String(epoch),
-      ...names.map((name) => {
-        const curve = this.history[name] ?? []
-        // A curve that began later belongs to the last epochs.
-        const value = curve[i - (this.epoch.length - curve.length)]
-        return value === undefined ? '' : String(value)
-      }),
+      ...curves.map(([, values]) => String(values[i] ?? '')),
     ])
-    return `${[['epoch', ...names.map(cell)], ...rows].map((row) => row.join(',')).join('\n')}\n`
+    return `${[['epoch', ...curves.map(([name]) => cell(name))], ...rows].map((row) => row.join(',')).join('\n')}\n`
   }
 }
 
@@ -149,6 +159,7 @@ export class HistoryRecorder {
   readonly #epoch: number[] = []
   readonly #curves: Record<string, number[]> = {}
   readonly #record: Record<string, number[]> = {}
+  readonly #epochs: Record<string, number[]> = {}
 
   constructor(names: readonly string[]) {
     this.#names = names
@@ -175,11 +186,12 @@ export class HistoryRecorder {
       const curve = (this.#curves[name] ??= [])
       curve.push(value)
       this.#record[name] = curve
+      ;(this.#epochs[name] ??= []).push(epoch)
     }
   }
 
   finish<M extends string>(): History<M> {
     // The names were given at run time; the caller's type of metrics says the same names.
-    return new RecordedHistory(this.#epoch, this.#record, this.#curves) as unknown as History<M>
+    return new RecordedHistory(this.#epoch, this.#record, this.#epochs, this.#curves) as unknown as History<M>
   }
 }

@@ -33,7 +33,8 @@ export function numbersOf(
     if (measure === undefined || !isSum(measure)) return [name, own[0] ?? Number.NaN]
     if (isMetric(measure.metric)) return [name, own.length === 0 ? Number.NaN : measure.metric.result(own)]
     const [sum = Number.NaN, weights = Number.NaN] = own
-    return [name, sum / weights]
+    // Keras's: samples that count for nothing make a mean of 0.
+    return [name, weights === 0 ? 0 : sum / weights]
   })
 }
 

@@ -110,6 +110,16 @@ describe('metrics by name in fit and evaluate', () => {
     expect(rmse).toBeCloseTo(Math.sqrt(5), 6)
     expect(heavy).toBeCloseTo(Math.sqrt(3), 6)
   })
+
+  test('are 0 where no sample counts', async () => {
+    const model = new nn.Sequential(new nn.Linear(1, 1)).compile({
+      optimizer: 'sgd',
+      loss: 'mse',
+      weightedMetrics: ['mae', new metrics.RootMeanSquaredError()],
+    })
+    const samples = { x: ones([2, 1]), y: ones([2, 1]), sampleWeight: tensor([0, 0]) }
+    expect(await model.evaluate(samples)).toEqual({ loss: 0, mae: 0, rmse: 0 })
+  })
 })
 
 describe('penalties and sets in fit', () => {

@@ -87,6 +87,54 @@ describe('a metric', () => {
   })
 })
 
+describe('weights that add up to 0', () => {
+  test('make 0, as in Keras', () => {
+    const scores = [
+      [0.7, 0.3],
+      [0.6, 0.4],
+    ]
+    const none = [0, 0]
+    const ofNumbers = [
+      new metrics.BinaryAccuracy(),
+      new metrics.MeanSquaredError(),
+      new metrics.MeanAbsoluteError(),
+      new metrics.RootMeanSquaredError(),
+      new metrics.R2(),
+      new metrics.Precision(),
+      new metrics.AUC(),
+      new metrics.AUC({ curve: 'pr' }),
+    ]
+    for (const metric of ofNumbers) expect(measured(metric, [0.9, 0.1], [1, 0], none), metric.name).toBe(0)
+    const ofClasses = [
+      new metrics.SparseCategoricalAccuracy(),
+      new metrics.SparseTopKCategoricalAccuracy({ k: 1 }),
+      new metrics.Perplexity(),
+      new metrics.F1(),
+    ]
+    for (const metric of ofClasses) expect(measured(metric, scores, [0, 1], none), metric.name).toBe(0)
+  })
+})
+
+describe('predictions that are not finite', () => {
+  const none = Number.NaN
+  const hit = (scores: number[], label: number, k: number): number =>
+    measured(new metrics.SparseTopKCategoricalAccuracy({ k }), [scores], [label])
+
+  test('are no hits among the k largest, however large k is', () => {
+    expect(hit([5, 9, none], 2, 1)).toBe(0)
+    expect(hit([none, none, none], 0, 5)).toBe(0)
+    expect(hit([5, 9, Infinity], 2, 1)).toBe(0)
+    expect(measured(new metrics.TopKCategoricalAccuracy({ k: 2 }), [[none, 1, 0]], [[1, 0, 0]])).toBe(0)
+  })
+
+  test('push a finite one back as larger ones do', () => {
+    expect(hit([5, 4, none], 0, 1)).toBe(0)
+    expect(hit([5, 4, none], 0, 2)).toBe(1)
+    // Classes that a mask rules out.
+    expect(hit([5, 4, -Infinity], 0, 1)).toBe(1)
+  })
+})
+
 describe('decisions', () => {
   test('are made above the threshold, 0 for logits', () => {
     expect(measured(new metrics.BinaryAccuracy(), [0.5, 0.51], [0, 1])).toBe(1)

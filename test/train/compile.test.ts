@@ -36,10 +36,39 @@ describe('compile', () => {
       'a metric without a name',
       () => net().compile({ optimizer: 'adam', loss: 'mse', metrics: [(p: Tensor) => p] }),
     ],
+    [
+      'a metric that is called as a number of validations is',
+      () =>
+        net().compile({
+          optimizer: 'adam',
+          loss: 'mse',
+          metrics: [{ name: 'valLoss', compute: losses.mse }],
+        }),
+    ],
+    [
+      'metrics whose numbers of validations are called the same',
+      () =>
+        net().compile({
+          optimizer: 'adam',
+          loss: 'mse',
+          metrics: ['mae', { name: 'Mae', compute: losses.mse }],
+        }),
+    ],
+    [
+      'an output whose loss is called as that of validations is',
+      () => net().compile({ optimizer: 'adam', loss: { val: 'mse', other: 'mse' } }),
+    ],
     ['an optimizer that is none', () => net().compile({ optimizer: {} as optim.Adam, loss: 'mse' })],
     ['names of Object.prototype', () => net().compile({ optimizer: 'adam', loss: 'toString' as 'mse' })],
   ])('%s is refused', (_name, call) => {
     expect(call).toThrow(ValueError)
+  })
+
+  test('a name that two numbers would share is told', () => {
+    const metrics = [{ name: 'valLoss', compute: losses.mse }]
+    expect(() => net().compile({ optimizer: 'adam', loss: 'mse', metrics })).toThrow(
+      'compile: two numbers called "valLoss"; expected a name for each. With validation data, each number has a second one, called val….',
+    )
   })
 
   test.each<[string, FitOptions]>([

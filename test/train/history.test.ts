@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { type History, nn, zeros } from 'neuroxide'
 import { HistoryRecorder } from '../../dist/train/history.js'
 import { execute, root } from '../pack/project.js'
@@ -17,10 +17,11 @@ function recorded(): History {
 }
 
 test('a history keeps its curves as properties', () => {
-  const { loss, epoch, history, ...rest } = recorded()
+  const { loss, epoch, history, epochs, ...rest } = recorded()
   expect(epoch).toEqual([0, 1, 2, 3, 4])
   expect(loss).toBe(history['loss'])
   expect(Object.keys(history)).toEqual(['loss', 'accuracy', 'valLoss', 'valAccuracy'])
+  expect(epochs).toEqual(Object.fromEntries(Object.keys(history).map((name) => [name, [0, 1, 2, 3, 4]])))
   expect(Object.keys(rest).toSorted()).toEqual(['accuracy', 'valAccuracy', 'valLoss'])
 })
 
@@ -93,4 +94,66 @@ test('it is saved as a picture', async () => {
   for (const text of ['My model', 'valLoss', 'valMae', 'epoch']) expect(svg).toContain(`>${text}</text>`)
   await history.save(join(folder, 'a.png'))
   expect(readFileSync(join(folder, 'a.png')).subarray(1, 4).toString()).toBe('PNG')
+})
+
+/** Epochs 2 to 7, a validation after the third and the fourth of them. */
+function sparse(): History {
+  const recorder = new HistoryRecorder(['loss'])
+  for (let epoch = 2; epoch < 8; epoch++)
+    recorder.add(epoch, [8 - epoch], epoch === 4 || epoch === 5 ? [10 * epoch] : null)
+  return recorder.finish()
+}
+
+describe('the numbers of a validation that does not follow each epoch', () => {
+  test('keep their epochs', async () => {
+    const model = new nn.Sequential(new nn.Linear(2, 1)).compile({ optimizer: 'sgd', loss: 'mse' })
+    const options = { epochs: 4, validationSplit: 0.25, verbose: 0 } as const
+    const early = await model.fit(zeros([8, 2]), zeros([8, 1]), { ...options, validationFreq: [1] })
+    expect(early.valLoss).toHaveLength(1)
+    expect(early.epochs).toEqual({ loss: [0, 1, 2, 3], valLoss: [0] })
+    const second = await model.fit(zeros([8, 2]), zeros([8, 1]), { ...options, validationFreq: 2 })
+    expect(second.epochs['valLoss']).toEqual([1, 3])
+  })
+
+  test('stand at them in every file and in the table', async () => {
+    const history = sparse()
+    const read = async (ending: string): Promise<string> => {
+      await history.save(join(folder, `sparse.${ending}`))
+      return readFileSync(join(folder, `sparse.${ending}`), 'utf8')
+    }
+    expect(await read('csv')).toBe('epoch,loss,valLoss\n2,6,\n3,5,\n4,4,40\n5,3,50\n6,2,\n7,1,\n')
+    expect(JSON.parse(await read('json'))).toEqual({
+      epoch: [2, 3, 4, 5, 6, 7],
+      history: { loss: [6, 5, 4, 3, 2, 1], valLoss: [40, 50] },
+      epochs: { loss: [2, 3, 4, 5, 6, 7], valLoss: [4, 5] },
+    })
+    expect(String(history)).toMatchInlineSnapshot(`
+      "History of 6 epochs
+                 first   last  lowest  highest
+        loss     6.000  1.000   1.000    6.000  █▇▅▄▂▁
+        valLoss  40.00  50.00   40.00    50.00    ▁█"
+    `)
+    const svg = await read('svg')
+    const places = [...svg.matchAll(/aria-label="epoch: (\d+); loss: \d+; curve: (\w+)"/g)]
+    // The line is labelled by its first place too.
+    const of = (name: string): string[] => [
+      ...new Set(places.flatMap(([, epoch = '', curve]) => (curve === name ? [epoch] : []))),
+    ]
+    expect(of('valLoss')).toEqual(['4', '5'])
+    expect(of('loss')).toEqual(['2', '3', '4', '5', '6', '7'])
+  })
+
+  test('leave gaps where many epochs share a character', () => {
+    const recorder = new HistoryRecorder(['loss'])
+    for (let i = 0; i < 400; i++) recorder.add(i, [1], i < 10 || i >= 390 ? [2] : null)
+    const line = String(recorder.finish()).split('\n').at(-1) ?? ''
+    expect(line.slice(line.indexOf('▅'))).toBe(`▅${' '.repeat(38)}▅`)
+  })
+})
+
+test('a curve without a finite number has no extremes', () => {
+  const recorder = new HistoryRecorder(['loss'])
+  recorder.add(0, [Number.NaN], null)
+  recorder.add(1, [Number.POSITIVE_INFINITY], null)
+  expect(String(recorder.finish())).toMatch(/loss +NaN +Infinity +NaN +NaN +××$/)
 })
