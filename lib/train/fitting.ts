@@ -63,10 +63,10 @@ export async function fitModel(
     await training.begin()
     if (!training.over) await trained(training, given)
     await training.end()
-    const { position: last, past, extent, callbacks } = training
-    const kept = { states: callbacks.states(), tensors: callbacks.tensors() }
-    Object.assign(compiled, { last, past, extent, kept })
+    keep(training)
   } catch (error) {
+    // The weights are those of this training, though it ended early.
+    if (!training.starting) keep(training)
     throw withRow('fit', error, labelled(train, validation))
   } finally {
     if (before === undefined) trainings.delete(model)
@@ -76,6 +76,12 @@ export async function fitModel(
     zeroGradients([...new Set([...compiled.optimizer.parameters(), ...model.parameters()])])
   }
   return training.finish()
+}
+
+/** Notes where a training stands that has ended, for a file that is saved later. */
+function keep({ compiled, position: last, past, extent, callbacks }: Training): void {
+  const kept = { states: callbacks.states(), tensors: callbacks.tensors() }
+  Object.assign(compiled, { last, past, extent, kept })
 }
 
 async function trained(training: Training, { train, validation, prepared }: Given): Promise<void> {

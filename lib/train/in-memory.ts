@@ -10,6 +10,7 @@ import {
   phaseOf,
   runEpochs,
   type RunStart,
+  type Standing,
 } from './runner.js'
 import { type InMemory, sliced } from './source.js'
 import { TestRun } from './testing.js'
@@ -83,6 +84,7 @@ export async function trainInMemory(
           : (step, values) => training.batchTold(step - 1, apart(phase, values)),
       onAsk: async (event) =>
         event.phase === 'train' ? await asked(training, phase, event) : (await test?.ask(event)) === true,
+      onLeft: (event) => stand(training, event),
       onEpoch: async (event) => await epochEnded(training, phase, validated, event, params.steps ?? steps),
     })
   } finally {
@@ -91,13 +93,18 @@ export async function trainInMemory(
   }
 }
 
-/** Before the first batch and after each; says whether the epoch is to end here. */
-async function asked(training: Training, phase: Phase, event: Ask): Promise<boolean> {
-  const { epoch, step, steps, first, key, offset, sums, seen, batches, values } = event
+/** Notes where the runner stands. */
+function stand(training: Training, { epoch, step, key, offset, sums, seen, batches }: Standing): void {
   training.position = { epoch, step, key, offset, sums: [sums], seen, batches, feed: null }
   training.compiled.batches = batches
+}
+
+/** Before the first batch and after each; says whether the epoch is to end here. */
+async function asked(training: Training, phase: Phase, event: Ask): Promise<boolean> {
+  const { step, steps, first, values } = event
+  stand(training, event)
   if (!first) await training.batchEnds(step - 1, apart(phase, values))
-  if (training.model.stopTraining) return true
+  if (training.model.stopTraining || training.settings.signal?.aborted === true) return true
   if (step < steps) await training.batchBegins(step)
   return training.model.stopTraining
 }
@@ -116,6 +123,7 @@ async function epochEnded(
   training.diagnoses?.epoch()
   const held = validation === null || validated === null ? null : apart(validated, validation)
   const stop = await training.epochEnds(epoch, event.steps, apart(phase, values), held)
-  if (!stop && epoch + 1 < training.settings.epochs) await training.epochBegins(epoch + 1, steps)
+  const { epochs, signal } = training.settings
+  if (!stop && signal?.aborted !== true && epoch + 1 < epochs) await training.epochBegins(epoch + 1, steps)
   return stop
 }

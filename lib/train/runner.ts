@@ -28,7 +28,8 @@ type Event =
       readonly values: Float64Array
     }
   | {
-      readonly kind: 'ask'
+      /** A question, or what was trained of an epoch that was left. */
+      readonly kind: 'ask' | 'left'
       readonly phase: 'train' | 'validation'
       readonly epoch: number
       /** Steps that are done, and all of the pass. */
@@ -163,12 +164,15 @@ export interface Run {
   readonly onAsk?: ((event: Ask) => Promise<boolean>) | undefined
   /** Which passes ask. */
   readonly asks?: { readonly train: boolean; readonly validation: boolean }
+  /** Where a training stood that ended within an epoch, or failed there. */
+  readonly onLeft?: ((event: Standing) => void) | undefined
   /** After each epoch; the runner goes on when it settles, unless it settles with true. */
   readonly onEpoch: (event: EpochEnd) => Promise<boolean>
 }
 
 export type Progress = Event & { kind: 'progress' }
-export type Ask = Event & { kind: 'ask' }
+export type Standing = Event & { kind: 'ask' | 'left' }
+export type Ask = Standing
 export type EpochEnd = Event & { kind: 'epoch' }
 
 function described(phase: Phase | null): object | null {
@@ -195,7 +199,8 @@ function described(phase: Phase | null): object | null {
 
 /**
  * Runs epochs on a thread of their own and settles when they are done, or when a batch has ended them. An aborted signal
- * rejects with its reason, when the step that was running has ended.
+ * rejects with its reason, when the step and the hook that were running have ended: whoever is told hears nothing more
+ * from then on.
  */
 export function runEpochs(run: Run): Promise<void> {
   const { signal } = run
@@ -203,11 +208,17 @@ export function runEpochs(run: Run): Promise<void> {
   return new Promise((resolve, reject) => {
     let failure: { readonly error: unknown } | null = null
     let ended = false
+    /** The hook that the runner waits for; it goes on also where the runner was made to end. */
+    let pending: Promise<void> | null = null
     const settle = (error?: { readonly error: unknown }): void => {
       signal?.removeEventListener('abort', abort)
       const reason = failure ?? error
       if (reason === null || reason === undefined) resolve()
       else reject(reason.error)
+    }
+    const over = (error?: { readonly error: unknown }): void => {
+      if (pending === null) settle(error)
+      else void pending.then(() => settle(error))
     }
     // What a callback throws ends the training, and is what fit rejects with.
     const failed = (error: unknown): void => {
@@ -222,7 +233,12 @@ export function runEpochs(run: Run): Promise<void> {
       }
     }
     const answered = (answer: Promise<boolean>): void => {
-      answer.then((stop) => native.fitResume(id, stop || failure !== null), failed)
+      pending = answer
+        .then((stop) => native.fitResume(id, stop || failure !== null))
+        .catch(failed)
+        .then(() => {
+          pending = null
+        })
     }
     const id = started(specOf(run), (event) => {
       if (event.kind === 'progress') guarded(() => run.onProgress(event))
@@ -233,14 +249,15 @@ export function runEpochs(run: Run): Promise<void> {
           ended = toldOf(event, run.onBatch)
           if (ended) native.fitAbort(id)
         })
-      } else if (event.kind === 'ask' || event.kind === 'epoch') {
+      } else if (event.kind === 'left') guarded(() => run.onLeft?.(event))
+      else if (event.kind === 'ask' || event.kind === 'epoch') {
         if (ended || failure !== null) native.fitResume(id, true)
         else if (event.kind === 'epoch') answered(run.onEpoch(event))
         else answered(run.onAsk?.(event) ?? Promise.resolve(false))
-      } else if (event.kind === 'aborted') settle(ended ? undefined : { error: signal?.reason })
+      } else if (event.kind === 'aborted') over(ended ? undefined : { error: signal?.reason })
       else if (event.kind === 'error') {
-        settle({ error: origin.error(Object.assign(new Error(event.message), { code: event.code })) })
-      } else settle()
+        over({ error: origin.error(Object.assign(new Error(event.message), { code: event.code })) })
+      } else over()
     })
     const abort = (): void => native.fitAbort(id)
     signal?.addEventListener('abort', abort, { once: true })

@@ -11,7 +11,13 @@ const { trainJit, trainEager } = (await import(new URL('./training.mjs', import.
 
 const STEPS = 40
 
-function start(workerData: { mode: string; seed: number; steps?: number }): Worker {
+function start(workerData: {
+  mode: string
+  seed: number
+  steps?: number
+  hook?: string
+  at?: number
+}): Worker {
   return new Worker(new URL('./worker.mjs', import.meta.url), { workerData: { steps: STEPS, ...workerData } })
 }
 
@@ -46,4 +52,21 @@ test('fifty workers are terminated while they train, and the main thread goes on
     if (during !== null) expect(during).toBe(expected)
   }
   expect(trainJit(STEPS, 99)).toBe(expected)
+})
+
+// Two batches of an epoch, and two of its validation.
+test.each([
+  ['onTrainBatchBegin', 0],
+  ['onTrainBatchBegin', 1],
+  ['onTrainBatchEnd', 0],
+  ['onTrainBatchEnd', 1],
+  ['onTestBatchBegin', 1],
+  ['onTestBatchEnd', 0],
+  ['onTestBatchEnd', 1],
+  ['onEpochEnd', 1],
+])('a worker is terminated while %s of %i waits', async (hook, at) => {
+  const worker = start({ mode: 'hook', seed: 1, hook, at })
+  const [message] = (await once(worker, 'message')) as [unknown]
+  expect(message).toBe('running')
+  expect(await worker.terminate()).toBe(1)
 })

@@ -164,12 +164,14 @@ pub enum Event {
         offset: u64,
         batches: u64,
     },
+    /// An epoch was left before its event: what has been trained until then. The last event but one.
+    Left(Standing),
     Done,
     Aborted,
     Failed(Error),
 }
 
-/// Where a pass stands that waits for an answer.
+/// Where a pass stands that waits for an answer, or was left.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standing {
     pub validation: bool,
@@ -213,7 +215,12 @@ impl Control {
     fn wait(&self) -> bool {
         let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            if let Some(stop) = answer.take() {
+            let given = answer.take();
+            // An abort stays one, whichever question its answer was taken for.
+            if self.aborted() {
+                return true;
+            }
+            if let Some(stop) = given {
                 return stop;
             }
             answer = self.answered.wait(answer).unwrap_or_else(PoisonError::into_inner);
@@ -279,16 +286,24 @@ impl Job {
                 let from = std::mem::take(&mut start);
                 let mut tell = Ticker::new(self.progress, epoch, self.batches, emit);
                 let pass = Pass { epoch, from, validation: false, asks: asks.train, told: true };
-                let Some(end) = train.pass(&mut passing, pass, &mut tell)? else { return Ok(End::Aborted) };
+                let end = train.pass(&mut passing, pass, &mut tell);
+                let Ok(Some(end)) = end else {
+                    train.left(epoch, passing.stream.offset).into_iter().for_each(emit);
+                    return end.map(|_| End::Aborted);
+                };
                 (values, bad, stop) = (end.values, end.bad, end.stopped);
             }
+            let trained = passing.stream.offset;
             let mut held_out = None;
             if let Some(validation) = validation.as_mut().filter(|_| self.validates.after(epoch)) {
                 let mut tell = Ticker::new(self.progress, epoch, false, emit);
                 let from = Start::default();
                 let pass = Pass { epoch, from, validation: true, asks: asks.validation, told: false };
-                let Some(end) = validation.pass(&mut passing, pass, &mut tell)? else {
-                    return Ok(End::Aborted);
+                let end = validation.pass(&mut passing, pass, &mut tell);
+                let Ok(Some(end)) = end else {
+                    let left = train.as_mut().and_then(|train| train.left(epoch, trained));
+                    left.into_iter().for_each(emit);
+                    return end.map(|_| End::Aborted);
                 };
                 held_out = Some(end.values);
             }

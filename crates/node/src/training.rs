@@ -93,8 +93,8 @@ impl Reader {
         }
     }
 
-    /// `{ program, rest, xs, count, batchSize, steps, sums, accumulation }`, with the steps of one pass.
-    fn phase(&self, name: &CStr) -> Outcome<Option<(PhaseSpec, usize)>> {
+    /// `{ program, rest, xs, count, batchSize, steps, sums, accumulation }`, with the steps of one pass and of one visit.
+    fn phase(&self, name: &CStr) -> Outcome<Option<(PhaseSpec, usize, usize)>> {
         let Some(phase) = self.object(name)? else { return Ok(None) };
         let rest = phase.rest()?;
         let (count, batch_size) = (phase.count(c"count")?, phase.count(c"batchSize")?);
@@ -119,7 +119,7 @@ impl Reader {
             accumulation,
             ..PhaseSpec::new(phase.program(c"program")?, data, batch_size)
         };
-        Ok(Some((spec, steps.unwrap_or(visit))))
+        Ok(Some((spec, steps.unwrap_or(visit), visit)))
     }
 
     /// The program for the last batch; below 0 where there is none.
@@ -142,13 +142,31 @@ fn wrong(name: &CStr, expected: &str) -> Failure {
     Failure::Core(Error::Value(format!("fit: {}; expected {expected}", name.to_string_lossy())))
 }
 
+/// Visits of all examples that have orders of their own.
+const VISITS: usize = 1 << 31;
+
+/// Refuses trainings of so many epochs or steps that the orders of the examples would come again.
+fn require_orders(epochs: usize, steps: usize, visit: usize) -> Outcome<()> {
+    let visits = epochs.checked_mul(steps).map(|all| all / visit.max(1));
+    if epochs > VISITS || visits.is_none_or(|visits| visits > VISITS) {
+        let text = format!(
+            "fit: {epochs} epochs of {steps} batches; expected at most 2147483648 epochs and visits of all examples"
+        );
+        return Err(Failure::Core(Error::Value(text)));
+    }
+    Ok(())
+}
+
 /// `fitStart(spec, callback) -> run`: `key` below 0 takes one from the stream of the environment; `validates` is how many
 /// epochs lie between two validations, or lists those after which it runs, counted from 1.
 pub fn start(call: &Call<'_>) -> Outcome<f64> {
     let spec = Reader { env: call.env, object: call.value(0) };
     let (train, validation) = (spec.phase(c"train")?, spec.phase(c"validation")?);
-    let steps = train.as_ref().or(validation.as_ref()).map_or(0, |(_, steps)| *steps);
+    let steps = train.as_ref().or(validation.as_ref()).map_or(0, |(_, steps, _)| *steps);
     let epochs = spec.count(c"initialEpoch")?..spec.count(c"epochs")?;
+    if let Some((_, steps, visit)) = &train {
+        require_orders(epochs.end, *steps, *visit)?;
+    }
     let (shuffle, key) = (spec.flag(c"shuffle")?, spec.number(c"key")?);
     let each = spec.flag(c"batches")?;
     let progress_ms = spec.count(c"progressMs")? as u64;
@@ -171,8 +189,8 @@ pub fn start(call: &Call<'_>) -> Outcome<f64> {
     };
     let facts = Facts { key: stream.seed as f64, steps, trains: train.is_some() };
     let spec = JobSpec {
-        train: train.map(|(phase, _)| phase),
-        validation: validation.map(|(phase, _)| phase),
+        train: train.map(|(phase, ..)| phase),
+        validation: validation.map(|(phase, ..)| phase),
         epochs,
         shuffle,
         numbers: Vec::new(),
@@ -303,6 +321,7 @@ fn describe(env: sys::napi_env, facts: Facts, event: Event) -> Outcome<sys::napi
     let kind = match &event {
         Event::Progress { .. } | Event::Batch { .. } => "progress",
         Event::Ask(_) => "ask",
+        Event::Left(_) => "left",
         Event::Epoch { .. } => "epoch",
         Event::Done => "done",
         Event::Aborted => "aborted",
@@ -318,7 +337,7 @@ fn describe(env: sys::napi_env, facts: Facts, event: Event) -> Outcome<sys::napi
             set(c"values", value::numbers(env, &values)?)?;
             bad(first)?;
         }
-        Event::Ask(standing) => describe_standing(env, object, facts, &standing)?,
+        Event::Ask(standing) | Event::Left(standing) => describe_standing(env, object, facts, &standing)?,
         Event::Epoch { epoch, values, validation, bad: first, offset, batches } => {
             number(c"epoch", epoch)?;
             set(c"key", value::number(env, facts.key)?)?;

@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs'
-import { mkdir, rm } from 'node:fs/promises'
+import { existsSync, mkdirSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ValueError } from '../../errors.js'
 import { Options } from '../../options.js'
@@ -71,7 +71,8 @@ export class BackupAndRestore extends Callback {
   }
 
   async #save(): Promise<void> {
-    await mkdir(dirname(this.#path), { recursive: true })
+    // At once, so that the state is that of this moment.
+    mkdirSync(dirname(this.#path), { recursive: true })
     await this.model.save(this.#path, { optimizer: true })
   }
 

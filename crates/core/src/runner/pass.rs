@@ -21,6 +21,8 @@ pub(super) struct Loop {
     adding: Option<(u64, Lane, Option<Lane>)>,
     /// Batches of all passes.
     pub batches: u64,
+    /// Steps of the present pass that are done, and all of them; none where it has not begun.
+    at: Option<(usize, usize)>,
     order: Option<Order>,
     scratch: Buffer,
     tally: Tally,
@@ -127,7 +129,20 @@ impl Loop {
             None => None,
         };
         let numbers = numbers.to_vec();
-        Ok(Self { numbers, full, rest, adding, batches: 0, order, scratch, tally, inputs, outputs, phase })
+        Ok(Self {
+            numbers,
+            full,
+            rest,
+            adding,
+            batches: 0,
+            at: None,
+            order,
+            scratch,
+            tally,
+            inputs,
+            outputs,
+            phase,
+        })
     }
 
     /// Visits the examples in the order of one visit of them all, where the phase gathers.
@@ -165,10 +180,12 @@ impl Loop {
         };
         let before = if pass.validation { 0 } else { pass.epoch * steps };
         let mut step = pass.from.step;
+        self.at = None;
         self.tally.clear(pass.from.running, step)?;
         if step < steps && per_visit > 0 {
             self.shuffle(passing.seed, (before + step) / per_visit)?;
         }
+        self.at = Some((step, steps));
         // What was prepared is no part of the first step.
         tell.begin();
         let mut stopped = false;
@@ -188,6 +205,7 @@ impl Loop {
                 self.tally.add(batch as f64)?;
             }
             step += 1;
+            self.at = Some((step, steps));
             if pass.asks {
                 stopped = self.ask(passing, (pass.epoch, pass.validation), (step, steps, false), tell)?;
             }
@@ -195,7 +213,8 @@ impl Loop {
                 self.tell(tell, step, steps)?;
             }
         }
-        if passing.control.aborted() && step < steps {
+        // Also after the last step: whoever aborts hears of no more epochs.
+        if passing.control.aborted() {
             return Ok(None);
         }
         self.scratch.backend.sync()?;
@@ -224,26 +243,37 @@ impl Loop {
         (step, steps, first): (usize, usize, bool),
         tell: &mut Ticker<'_>,
     ) -> Result<bool> {
-        self.scratch.backend.sync()?;
-        let values = self.tally.means()?;
-        (tell.emit)(Event::Ask(Standing {
-            validation,
-            epoch,
-            step,
-            steps,
-            first,
-            values,
-            running: self.tally.running().clone(),
-            offset: passing.stream.offset,
-            batches: self.batches,
-        }));
+        let offset = passing.stream.offset;
+        let standing = self.standing(epoch, (step, steps), offset)?;
+        (tell.emit)(Event::Ask(Standing { validation, first, ..standing }));
         Ok(passing.control.wait())
     }
 
+    fn standing(&mut self, epoch: usize, (step, steps): (usize, usize), offset: u64) -> Result<Standing> {
+        self.scratch.backend.sync()?;
+        Ok(Standing {
+            validation: false,
+            epoch,
+            step,
+            steps,
+            first: false,
+            values: self.tally.means()?,
+            running: self.tally.running().clone(),
+            offset,
+            batches: self.batches,
+        })
+    }
+
+    /// What a training that ends within an epoch tells of it; nothing where the epoch had not begun, or where even the
+    /// device fails, which the last event is about.
+    pub fn left(&mut self, epoch: usize, offset: u64) -> Option<Event> {
+        let at = self.at?;
+        self.standing(epoch, at, offset).ok().map(Event::Left)
+    }
+
     fn step(&mut self, passing: &mut Passing<'_>, start: usize, batch: usize) -> Result<()> {
-        self.batches += 1;
         let lanes = match &mut self.adding {
-            Some((every, full, rest)) if !self.batches.is_multiple_of(*every) => (full, rest),
+            Some((every, full, rest)) if !(self.batches + 1).is_multiple_of(*every) => (full, rest),
             _ => (&mut self.full, &mut self.rest),
         };
         let lane = if batch < self.phase.batch_size {
@@ -281,6 +311,7 @@ impl Loop {
         let _passes = passing.gate.step_among(&lane.others);
         lane.replay.run(&given)?;
         passing.stream.offset += lane.replay.runnable().random_blocks;
+        self.batches += 1;
         Ok(())
     }
 }

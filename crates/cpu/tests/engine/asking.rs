@@ -134,6 +134,66 @@ fn a_training_goes_on_from_any_batch() {
     }
 }
 
+/// Runs on a thread, so that one that waits for ever is found; `reply` answers, or aborts.
+fn ends(e: &mut Engine, spec: &JobSpec, reply: impl Fn(&Control, &Event) + Send + 'static) -> Vec<Event> {
+    let (job, _) = e.job(spec).unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        let control = Control::default();
+        job.run(&control, &mut |event| {
+            reply(&control, &event);
+            let _ = sender.send(event);
+        });
+    });
+    let mut told = Vec::new();
+    while !matches!(told.last(), Some(Event::Done | Event::Aborted | Event::Failed(_))) {
+        told.push(receiver.recv_timeout(std::time::Duration::from_secs(20)).expect("waits for ever"));
+    }
+    thread.join().unwrap();
+    told
+}
+
+#[test]
+fn an_abort_ends_a_training_wherever_it_waits() {
+    everywhere(|e| {
+        let Prepared { spec, .. } = prepared(e);
+        let validation = spec.train.clone();
+        let asks = Asks { train: true, validation: true };
+        let spec = JobSpec { validation, asks, ..spec };
+        for validates in [false, true] {
+            for step in 0..=4 {
+                let told = ends(e, &spec, move |control, event| match event {
+                    Event::Ask(at) if (at.epoch, at.validation, at.step) == (1, validates, step) => {
+                        control.abort()
+                    }
+                    Event::Ask(_) | Event::Epoch { .. } => control.resume(false),
+                    _ => {}
+                });
+                let epochs = told.iter().filter(|event| matches!(event, Event::Epoch { .. })).count();
+                assert_eq!(epochs, 1, "step {step}");
+                // What has been trained until then, also where the validation is what was left.
+                let [.., Event::Left(left), Event::Aborted] = &told[..] else { panic!("{told:?}") };
+                let done = if validates { 4 } else { step };
+                assert_eq!((left.epoch, left.step, left.batches), (1, done, 4 + done as u64));
+            }
+        }
+    });
+}
+
+#[test]
+fn an_abort_without_questions_tells_what_was_trained() {
+    everywhere(|e| {
+        let Prepared { spec, .. } = prepared(e);
+        let told = ends(e, &JobSpec { batches: true, ask: false, ..spec }, |control, event| {
+            if matches!(event, Event::Batch { epoch: 1, step: 2, .. }) {
+                control.abort();
+            }
+        });
+        let [.., Event::Left(left), Event::Aborted] = &told[..] else { panic!("{told:?}") };
+        assert_eq!((left.epoch, left.step, left.batches, left.running.seen), (1, 2, 6, 16.0));
+    });
+}
+
 #[test]
 fn steps_of_an_epoch_go_on_through_the_examples() {
     everywhere(|e| {
