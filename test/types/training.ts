@@ -1,7 +1,9 @@
 // Models that train themselves: what `compile` was given types what `fit` and `evaluate` give.
 import {
+  Callback,
   Model,
   data,
+  jit,
   losses,
   metrics,
   nn,
@@ -11,6 +13,7 @@ import {
   type Evaluation,
   type FitOptions,
   type History,
+  type Logs,
   type LossName,
   type MetricName,
   type OptimizerName,
@@ -200,3 +203,23 @@ await model.fit(x, y, { epochs: perhaps.epochs, signal: perhaps.signal })
 const summary: string = model.summary({ inputShape: [4], print: (text) => void text.length })
 
 export const used = [sure, first, some, text, error, lossName, metricName, summary]
+
+// Hooks are declared on the base class, so that `override` is checked; the arguments are those of the hook.
+class Watching extends Callback {
+  override onEpochEnd(epoch: number, logs: Logs): void {
+    holds<Same<typeof this.model.stopTraining, boolean>>()
+    console.log(epoch, logs['loss'])
+  }
+
+  override async onBatchEnd(): Promise<void> {}
+
+  // @ts-expect-error there is no such hook
+  override onEpochEnds(): void {}
+}
+await net.fit(x, y, { callbacks: [new Watching(), { onTrainBatchEnd: (batch) => void batch.toFixed() }] })
+// @ts-expect-error there is no such hook
+await net.fit(x, y, { callbacks: [{ onEpochEnds: () => {} }] })
+
+// A loader's batch is what a jitted step takes.
+const step = jit((batch: data.Batch) => losses.mse(batch.x, batch.y))
+for (const batch of new data.DataLoader(new data.TensorDataset(x, zeros([8, 4])))) step(batch)
