@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs'
 
 const usage = `usage: neuroxide doctor [--json]   versions, processor, threads, addon, speed; exit code 1 when something is broken
        neuroxide explain CODE      what the code of an error or a warning means, and what to do
-       neuroxide --version
-       neuroxide --help
+       neuroxide --version, -v
+       neuroxide --help, -h
 `
 
 interface Manifest {
@@ -48,11 +48,12 @@ async function explain(code: string): Promise<number> {
 
 async function main(words: readonly string[]): Promise<number> {
   const [command, ...rest] = words
-  if (command === '--version' && rest.length === 0) {
+  if ((command === '--version' || command === '-v') && rest.length === 0) {
     process.stdout.write(`${manifest().version}\n`)
     return 0
   }
-  if (command === '--help' && rest.length === 0) {
+  const asked = command === 'doctor' || command === 'explain' ? rest : words
+  if (asked.length === 1 && ['--help', '-h'].includes(asked[0] ?? '')) {
     process.stdout.write(usage)
     return 0
   }

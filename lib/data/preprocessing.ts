@@ -228,7 +228,7 @@ export class Preprocessing {
     if (this.schema.unknown === 'zeros' && this.schema.inputs.includes(column)) return -1
     throw new CellProblem(
       column.name,
-      `${shown(text)}, which the table did not have,`,
+      `${shown(text)}, which the table did not have`,
       `one of ${few(column.categories ?? [])}`,
     )
   }

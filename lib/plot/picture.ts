@@ -72,10 +72,12 @@ export class Picture {
   }
 
   /**
-   * Writes the picture as its file's name says: `.svg` or `.png`. The file is replaced as a whole or not at all.
+   * Writes the picture as its file's name says: `.svg` or `.png`. The file is replaced as a whole or not at all,
+   * its folder made where it is missing.
    *
    * @param path - where to
-   * @throws ValueError for another ending, for a file that cannot be written, and when an optional package is missing
+   * @throws ValueError for another ending, and when an optional package is missing
+   * @throws FileError for a file that cannot be written; the old one is as it was
    * @example
    * ```ts
    * import { existsSync } from 'node:fs'
@@ -86,6 +88,6 @@ export class Picture {
    */
   async save(path: string): Promise<void> {
     const ending = endingOf('plot.save', path, ['svg', 'png'])
-    await writeWhole(path, ending === 'svg' ? await this.svg() : await this.png())
+    await writeWhole('plot.save', path, ending === 'svg' ? await this.svg() : await this.png())
   }
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
+import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
-import { ValueError } from '../errors.js'
+import { FileError, ValueError } from '../errors.js'
 import { located } from '../tensor/base.js'
 import { shown } from '../tensor/create.js'
 
@@ -19,10 +19,14 @@ export function endingOf<K extends string>(op: string, path: unknown, known: rea
   return found
 }
 
-/** Writes beside the file and renames, so that a reader finds the old picture or the new one and never half of one. */
-export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
+/**
+ * Writes beside the file and renames, so that a reader finds the old picture or the new one and never half of one. The
+ * folder is made where it is missing.
+ */
+export async function writeWhole(op: string, path: string, content: string | Uint8Array): Promise<void> {
   const beside = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
   try {
+    await mkdir(dirname(path), { recursive: true })
     const file = await open(beside, 'wx')
     try {
       await file.writeFile(content)
@@ -32,13 +36,12 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
     }
     await rename(beside, path)
   } catch (error) {
-    await rm(beside, { force: true })
+    // Where the folder is none, nothing lies beside the file.
+    await rm(beside, { force: true }).catch(() => {})
     const { code = 'unknown', message } = error as NodeJS.ErrnoException
-    throw new ValueError(
-      `plot: ${path} cannot be written (${code}); expected a folder with room to write. ${message}`,
-      {
-        cause: error,
-      },
+    throw new FileError(
+      `${op}: ${path} cannot be written (${code}); expected a folder with room to write. ${message}`,
+      { cause: error },
     )
   }
 }

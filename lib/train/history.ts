@@ -66,12 +66,14 @@ export class RecordedHistory implements Curves {
 
   /**
    * Writes the curves as the file's name says: `.svg` and `.png` a picture with a panel for the loss and one for each
-   * metric, `.csv` a row per epoch with empty cells where nothing was measured, `.json` what `toJSON` gives. The file is replaced as a whole or not at all.
+   * metric, `.csv` a row per epoch with empty cells where nothing was measured, `.json` what `toJSON` gives. The
+   * file is replaced as a whole or not at all, its folder made where it is missing.
    *
    * @param path - where to
    * @param options - of pictures: `title`, `yScale`
-   * @throws ValueError for another ending, for a file that cannot be written, and for a picture when the optional
-   * packages that draw it are missing (the message has the npm line)
+   * @throws ValueError for another ending, and for a picture when the optional packages that draw it are missing (the
+   * message has the npm line)
+   * @throws FileError for a file that cannot be written; the old one is as it was
    * @example
    * ```ts
    * import { readFileSync } from 'node:fs'
@@ -83,12 +85,13 @@ export class RecordedHistory implements Curves {
    * ```
    */
   async save(path: string, options: HistoryPictureOptions = {}): Promise<void> {
-    const ending = endingOf('history.save', path, endings)
-    requireOptions('history.save', options, ['title', 'yScale'])
-    if (ending === 'csv') return await writeWhole(path, this.#csv())
-    if (ending === 'json') return await writeWhole(path, `${JSON.stringify(this, null, 2)}\n`)
+    const op = 'history.save'
+    const ending = endingOf(op, path, endings)
+    requireOptions(op, options, ['title', 'yScale'])
+    if (ending === 'csv') return await writeWhole(op, path, this.#csv())
+    if (ending === 'json') return await writeWhole(op, path, `${JSON.stringify(this, null, 2)}\n`)
     const picture = curves(this, options)
-    await writeWhole(path, ending === 'svg' ? await picture.svg() : await picture.png())
+    await writeWhole(op, path, ending === 'svg' ? await picture.svg() : await picture.png())
   }
 
   /** The epochs and all recorded curves as plain data; JSON writes numbers that are not finite as null. */

@@ -144,7 +144,7 @@ describe('data.csv', () => {
     await expect(data.csv(path, { categories: { size: ['S', 'M'] } })).rejects.toMatchObject({
       line: 3,
       column: 'size',
-      message: expect.stringMatching(/"L", which the table did not have,; expected one of "S", "M"/),
+      message: expect.stringMatching(/"L", which the table did not have; expected one of "S", "M"/),
     })
     const hot = await data.csv(path, {
       target: 'digit',

@@ -86,7 +86,7 @@ describe('Preprocessing', () => {
     [
       'an unknown category',
       { height: 1, color: 'green' },
-      /record 0, column "color": "green", which the table did not have,; expected one of "blue", "red"/,
+      /record 0, column "color": "green", which the table did not have; expected one of "blue", "red"/,
     ],
     [
       'a missing value that nothing fills',

@@ -175,6 +175,18 @@ describe('neuroxide', () => {
     expect(stdout).toMatch(/^usage: neuroxide doctor \[--json\]/)
   })
 
+  it.each([
+    ['-h', '--help'],
+    ['doctor --help', '--help'],
+    ['doctor -h', '--help'],
+    ['explain --help', '--help'],
+    ['-v', '--version'],
+  ])('answers `neuroxide %s` as `neuroxide %s`', async (short, long) => {
+    const answer = await run(short)
+    expect(answer).toEqual(await run(long))
+    expect(answer.code).toBe(0)
+  })
+
   it.each(['', 'doctr', 'doctor --jsn', 'explain', '--version now'])(
     'ends with 2 and its usage on stderr for `neuroxide %s`',
     async (words) => {

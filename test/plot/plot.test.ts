@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inflateSync } from 'node:zlib'
 import sharp from 'sharp'
-import { F, ValueError, plot, tensor, zeros } from 'neuroxide'
+import { F, FileError, plot, tensor, zeros } from 'neuroxide'
 import { Resvg } from '@resvg/resvg-js'
 import { describe, expect, test } from 'vitest'
 import { drawn } from '../../dist/plot/lettering.js'
@@ -178,11 +178,14 @@ describe('saving', () => {
     expect(() => inflateSync(png)).toThrow()
   })
 
-  test('into a folder that does not exist is a typed error with the path', async () => {
+  test('makes its folder; where that cannot be, it is a typed error with the path', async () => {
+    const picture = plot.curves({ loss: [2, 1] })
     const path = join(folder, 'none', 'loss.svg')
-    const saving = plot.curves({ loss: [2, 1] }).save(path)
-    await expect(saving).rejects.toThrow(ValueError)
-    await expect(saving).rejects.toThrow(/none.+ENOENT/)
+    await picture.save(path)
+    expect(readFileSync(path, 'utf8')).toMatch(/^<svg/)
+    const saving = picture.save(join(path, 'loss.svg'))
+    await expect(saving).rejects.toThrow(FileError)
+    await expect(saving).rejects.toThrow(/^plot\.save: .*none.+(ENOTDIR|EEXIST|ENOENT)/)
   })
 })
 

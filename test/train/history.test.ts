@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { type History, nn, zeros } from 'neuroxide'
+import { FileError, type History, nn, zeros } from 'neuroxide'
 import { HistoryRecorder } from '../../dist/train/history.js'
 import { execute, root } from '../pack/project.js'
 
@@ -156,4 +156,15 @@ test('a curve without a finite number has no extremes', () => {
   recorder.add(0, [Number.NaN], null)
   recorder.add(1, [Number.POSITIVE_INFINITY], null)
   expect(String(recorder.finish())).toMatch(/loss +NaN +Infinity +NaN +NaN +××$/)
+})
+
+test('its folder is made, and where it cannot be, that is an error of the file', async () => {
+  const history = recorded()
+  await history.save(join(folder, 'runs', 'first', 'a.csv'))
+  expect(readFileSync(join(folder, 'runs', 'first', 'a.csv'), 'utf8')).toMatch(/^epoch,loss/)
+  const within = join(folder, 'runs', 'first', 'a.csv', 'b.json')
+  await expect(history.save(within)).rejects.toThrow(FileError)
+  await expect(history.save(within)).rejects.toThrow(
+    /^history\.save: .*b\.json cannot be written \(E\w+\); expected/,
+  )
 })
