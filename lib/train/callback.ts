@@ -67,6 +67,9 @@ export interface CallbackHooks {
   attach?(model: Model, params: CallbackParams): void
 }
 
+/** What a callback undoes where a training, an evaluation or a prediction ended before its last hook. */
+export const undo: unique symbol = Symbol('undo')
+
 /** The names of the hooks, each once. */
 export type HookName = Exclude<Extract<keyof CallbackHooks, `on${string}`>, `onBatch${string}`>
 
@@ -146,11 +149,13 @@ export interface PendingHook {
 
 /** The callbacks of one training, evaluation or prediction, in the order in which they were given. */
 export class CallbackList {
+  readonly #op: string
   readonly #callbacks: readonly CallbackHooks[]
   #pending: PendingHook | null = null
 
   /** `more` are called after those that were given. */
   constructor(op: string, callbacks: unknown, more: readonly CallbackHooks[] = []) {
+    this.#op = op
     this.#callbacks = [...requireCallbacks(op, callbacks), ...more]
   }
 
@@ -190,6 +195,11 @@ export class CallbackList {
     } finally {
       this.#pending = null
     }
+  }
+
+  /** No hook will be called any more: what a callback has begun and would have ended in one is undone. */
+  undo(): void {
+    for (const callback of this.#callbacks) (callback as Undoing)[undo]?.(this.#op)
   }
 
   /** What the callbacks want to be given when the training is resumed, by their place; null for those that want nothing. */
@@ -233,6 +243,10 @@ export class CallbackList {
     }
     return null
   }
+}
+
+interface Undoing {
+  [undo]?(op: string): void
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

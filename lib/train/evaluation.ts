@@ -68,8 +68,13 @@ export async function evaluateModel(
   const callbacks = new CallbackList('evaluate', options.callbacks)
   const run: Evaluating = { model, compiled, callbacks, steps, signal }
   callbacks.attach(model, paramsOf(run, source))
-  const outputs = await evaluated(run, source)
-  return Object.fromEntries(numbersOf(compiled, outputs)) as { loss: number }
+  try {
+    const outputs = await evaluated(run, source)
+    return Object.fromEntries(numbersOf(compiled, outputs)) as { loss: number }
+  } catch (error) {
+    callbacks.undo()
+    throw error
+  }
 }
 
 function paramsOf({ compiled, steps }: Evaluating, source: Source): Parameters<CallbackList['attach']>[1] {

@@ -65,6 +65,7 @@ export async function fitModel(
     await training.end()
     keep(training)
   } catch (error) {
+    training.callbacks.undo()
     // The weights are those of this training, though it ended early.
     if (!training.starting) keep(training)
     throw withRow('fit', error, labelled(train, validation))

@@ -48,6 +48,7 @@ export async function predictModel(model: Model, x: Tensors, options: PredictOpt
     }
     await callbacks.whole('onPredictEnd', {})
   } catch (error) {
+    callbacks.undo()
     throw origin.error(error)
   } finally {
     for (const { program } of programs.values()) program.free()

@@ -9,6 +9,7 @@ import {
   type CallbackHooks,
   callbacks,
   type FitOptions,
+  io,
   manualSeed,
   nn,
   randn,
@@ -35,6 +36,30 @@ function saving(
     },
   }
 }
+
+test('a saving that no hook waits for is of the moment of the hook', async () => {
+  const net = new nn.Sequential(new nn.Linear(64, 256), new nn.Linear(256, 1))
+  const model = net.compile({ optimizer: 'adam', loss: 'mse' })
+  const savings: Promise<void>[] = []
+  const weights: unknown[] = []
+  // More at once than there are threads that write: later ones are written when the training is over.
+  const file = (i: number): string => join(folder, `unawaited-${i}.safetensors`)
+  const onTrainBatchEnd = (): void => {
+    weights.push(model.stateDict()['0.weight']?.toArray())
+    savings.push(model.save(file(savings.length), { optimizer: true }))
+  }
+  const [x, y] = [randn([64, 64]), randn([64, 1])]
+  await model.fit(x, y, { epochs: 10, batchSize: 16, verbose: 0, callbacks: [{ onTrainBatchEnd }] })
+  await Promise.all(savings)
+  expect(savings).toHaveLength(40)
+  for (const [i, wanted] of weights.entries()) {
+    const { tensors, metadata } = await io.loadTensors(file(i))
+    expect(tensors.get('0.weight')?.toArray()).toEqual(wanted)
+    const { optimizer, position } = JSON.parse(metadata.get('training') ?? '')
+    expect(optimizer.steps['0']).toBe(i + 1)
+    expect(position).toMatchObject({ epoch: Math.floor(i / 4), step: (i % 4) + 1 })
+  }
+})
 
 describe.each(kinds)('a training over %s', (kind: Kind) => {
   test.each(['onEpochEnd', 'onTrainBatchEnd', 'onTrainBatchBegin', 'onEpochBegin'] as const)(

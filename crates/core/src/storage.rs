@@ -43,7 +43,8 @@ impl Meter {
 /// of the system.
 #[derive(Debug, Default)]
 pub struct Gate {
-    /// [`HELD`] while somebody is inside, plus [`STEPPER`] and [`VISITOR`] for each that waits.
+    /// [`HELD`] while somebody is inside, with [`STEPPING`] where it is the runner, plus [`STEPPER`] and
+    /// [`VISITOR`] for each that waits.
     state: AtomicU32,
     waiting: Mutex<()>,
     changed: Condvar,
@@ -52,19 +53,30 @@ pub struct Gate {
 const HELD: u32 = 1;
 const STEPPER: u32 = 2;
 const VISITOR: u32 = 1 << 16;
+const STEPPING: u32 = 1 << 31;
 
 /// Holds a [`Gate`] until dropped.
-pub struct Pass<'a>(&'a Gate);
+pub struct Pass<'a> {
+    gate: &'a Gate,
+    /// What it has added to the state.
+    held: u32,
+}
 
 impl Gate {
     /// For visitors: waits for the step boundary; the runner lets every waiting visitor in first.
     pub fn visit(&self) -> Pass<'_> {
-        self.enter(VISITOR, |state| state & HELD != 0)
+        self.enter(VISITOR, HELD, |state| state & HELD != 0)
+    }
+
+    /// For visitors that go elsewhere while a step runs: `None` then. Where none runs, as while a training waits for
+    /// an answer, it waits for other visitors only.
+    pub fn visit_between_steps(&self) -> Option<Pass<'_>> {
+        (self.state.load(Ordering::Relaxed) & STEPPING == 0).then(|| self.visit())
     }
 
     /// For the runner: waits until nobody holds the gate and nobody waits for it.
     pub fn step(&self) -> Pass<'_> {
-        self.enter(STEPPER, |state| state & HELD != 0 || state >= VISITOR)
+        self.enter(STEPPER, HELD | STEPPING, |state| state & HELD != 0 || state >= VISITOR)
     }
 
     /// For the runner: its own gate and, in the order of [`gates`], those of the trainings that it meets.
@@ -77,19 +89,19 @@ impl Gate {
         passes
     }
 
-    fn enter(&self, kind: u32, closed: fn(u32) -> bool) -> Pass<'_> {
-        if self.state.compare_exchange(0, HELD, Ordering::Acquire, Ordering::Relaxed).is_err() {
-            self.wait(kind, closed);
+    fn enter(&self, kind: u32, held: u32, closed: fn(u32) -> bool) -> Pass<'_> {
+        if self.state.compare_exchange(0, held, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            self.wait(kind, held, closed);
         }
-        Pass(self)
+        Pass { gate: self, held }
     }
 
     #[cold]
-    fn wait(&self, kind: u32, closed: fn(u32) -> bool) {
+    fn wait(&self, kind: u32, held: u32, closed: fn(u32) -> bool) {
         // Announced before the state is looked at: whoever leaves from now on wakes everybody up.
         self.state.fetch_add(kind, Ordering::Relaxed);
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let enter = |state| (!closed(state)).then(|| state - kind + HELD);
+        let enter = |state| (!closed(state)).then(|| state - kind + held);
         while self.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, enter).is_err() {
             waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
@@ -105,8 +117,8 @@ impl Gate {
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        if self.0.state.fetch_sub(HELD, Ordering::Release) != HELD {
-            self.0.wake();
+        if self.gate.state.fetch_sub(self.held, Ordering::Release) != self.held {
+            self.gate.wake();
         }
     }
 }
@@ -350,6 +362,22 @@ mod tests {
         order.lock().unwrap().push("step");
         visitor.join().unwrap();
         assert_eq!(*order.lock().unwrap(), ["visit", "step"]);
+    }
+
+    #[test]
+    fn who_can_go_elsewhere_is_kept_out_by_steps_only() {
+        let gate = Gate::default();
+        let step = gate.step();
+        assert!(gate.visit_between_steps().is_none());
+        drop(step);
+        drop(gate.visit_between_steps().expect("no step runs"));
+        std::thread::scope(|scope| {
+            let visit = gate.visit();
+            let other = scope.spawn(|| gate.visit_between_steps().is_some());
+            drop(visit);
+            assert!(other.join().unwrap());
+        });
+        assert_eq!(gate.state.load(Ordering::Relaxed), 0);
     }
 
     #[test]

@@ -66,6 +66,9 @@ impl Files for Disk {
 /// How many names are tried where files of killed processes, or of others that share the folder, have them.
 const TRIES: u32 = 1000;
 
+/// How many links are followed, as many as by the system: those that go round in a circle have no end.
+const LINKS: u32 = 40;
+
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// Makes `write` the content of the file at `path`. Where anything fails the old file is as it was, and what was
@@ -75,8 +78,7 @@ pub fn replace<F: Files>(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<F::File>) -> io::Result<()>,
 ) -> Result<()> {
-    // What a link points to is replaced, not the link.
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let target = target_of(path)?;
     // What is no file would be gone after a rename: whoever saves to /dev/null as root would take it from everybody.
     let taken = fs::metadata(&target).is_ok_and(|known| !known.is_file());
     if target.file_name().is_none() || taken {
@@ -95,12 +97,28 @@ pub fn replace<F: Files>(
         let _ = patient(|| files.remove(&beside));
         return Err(error);
     }
-    patient(|| files.sync_folder(&folder)).map_err(|error| {
-        Error::File(format!(
+    patient(|| files.sync_folder(&folder)).or_else(|error| match error.kind() {
+        // A folder that may not be read cannot be opened to be synced, and some file systems have no such call: there
+        // the name is as durable as the system makes it, and the file is written.
+        ErrorKind::PermissionDenied | ErrorKind::Unsupported | ErrorKind::InvalidInput => Ok(()),
+        _ => Err(Error::File(format!(
             "the new file is there, but its folder could not be brought to the disk: {error}; \
              expected a file system that can, so that the file outlives a loss of power"
-        ))
+        ))),
     })
+}
+
+/// Where the file is, or is to be: what a link points to is replaced, or made where it is not there, not the link.
+fn target_of(path: &Path) -> Result<PathBuf> {
+    let mut target = path.to_path_buf();
+    for _ in 0..LINKS {
+        if let Ok(known) = fs::canonicalize(&target) {
+            return Ok(known);
+        }
+        let Ok(next) = fs::read_link(&target) else { return Ok(target) };
+        target = target.parent().map_or_else(|| next.clone(), |folder| folder.join(&next));
+    }
+    Err(Error::File(format!("more than {LINKS} links, one to the other; expected links that lead to a file")))
 }
 
 /// A new file in a folder, under a name that nobody has.

@@ -18,6 +18,9 @@ enum Failing {
     Short,
     /// Once; asked again, it works.
     Interrupted,
+    Denied,
+    Unsupported,
+    Invalid,
 }
 
 impl Failing {
@@ -27,6 +30,9 @@ impl Failing {
             Self::ReadOnly => ErrorKind::ReadOnlyFilesystem.into(),
             Self::Short => ErrorKind::WriteZero.into(),
             Self::Interrupted => ErrorKind::Interrupted.into(),
+            Self::Denied => ErrorKind::PermissionDenied.into(),
+            Self::Unsupported => ErrorKind::Unsupported.into(),
+            Self::Invalid => ErrorKind::InvalidInput.into(),
         }
     }
 }
@@ -249,4 +255,44 @@ fn on_a_disk_permissions_and_links_stay() {
         assert_eq!(error.code(), "ERR_FILE", "{}", wrong.display());
     }
     fs::remove_dir_all(folder).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_whose_file_is_not_there_yet_stays() {
+    use std::os::unix::fs::symlink;
+    let folder = scratch("dangling");
+    fs::create_dir(folder.join("real")).unwrap();
+    symlink("real/target", folder.join("near")).unwrap();
+    symlink("near", folder.join("far")).unwrap();
+    for (link, content) in [("far", b"one"), ("near", b"two")] {
+        replace(&Disk, &folder.join(link), |out| out.write_all(content)).unwrap();
+        assert!(fs::symlink_metadata(folder.join(link)).unwrap().is_symlink());
+        assert_eq!(fs::read(folder.join("real/target")).unwrap(), content);
+    }
+    symlink("b", folder.join("a")).unwrap();
+    symlink("a", folder.join("b")).unwrap();
+    let error = replace(&Disk, &folder.join("a"), |out| out.write_all(b"three")).unwrap_err();
+    assert!(error.message().contains("links"), "{error}");
+    assert!(fs::symlink_metadata(folder.join("a")).unwrap().is_symlink());
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_folder_that_cannot_be_synced_is_no_failure() {
+    let total = {
+        let folder = with_old();
+        attempt(&folder).unwrap();
+        folder.0.calls.get()
+    };
+    for how in [Failing::Denied, Failing::Unsupported, Failing::Invalid] {
+        let folder = with_old();
+        folder.0.failing.set(Some((total - 1, false, how)));
+        attempt(&folder).unwrap();
+        assert_eq!(folder.content(&path()), Some(new()), "{how:?}");
+        // Of the file itself it is one.
+        let folder = with_old();
+        folder.0.failing.set(Some((total - 3, false, how)));
+        assert_eq!(attempt(&folder).unwrap_err().code(), "ERR_FILE", "{how:?}");
+    }
 }

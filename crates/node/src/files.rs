@@ -57,7 +57,8 @@ fn of_file(error: Error, op: &str, path: &str) -> Error {
 }
 
 /// `saveFile(op, format, path, names, count, metadata, nMetadata) -> Promise`: the handles stand in the list.
-/// The tensors are taken as they are now, or after the running step of a training that writes them.
+/// The tensors are taken as they are now, also where a training that writes them waits for an answer; within a step of
+/// it they are those after the step.
 pub fn save(call: &Call<'_>) -> Outcome<sys::napi_value> {
     let (op, format, path) = (call.text(0)?, format(call, 1)?, call.text(2)?);
     let (count, words) = (call.count(4)?, call.count(6)?);
@@ -74,10 +75,9 @@ pub fn save(call: &Call<'_>) -> Outcome<sys::napi_value> {
         call,
         Lane::Files,
         move || {
-            let elements = readings.elements();
-            // Whoever waits to write the tensors need not wait for the disk.
-            drop(readings);
-            let arrays: Vec<Array> = elements?
+            // Whoever waits to write the tensors need not wait for the disk: the readings end here.
+            let arrays: Vec<Array> = readings
+                .elements()?
                 .into_iter()
                 .map(|Elements { dtype, shape, bytes }| Array { dtype, shape, bytes })
                 .collect();

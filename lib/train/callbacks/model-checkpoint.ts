@@ -26,6 +26,7 @@ export interface ModelCheckpointOptions extends MonitorOptions {
 interface State {
   readonly best: number | null
   readonly seen: number
+  readonly epoch: number
 }
 
 const op = 'callbacks.ModelCheckpoint'
@@ -101,7 +102,8 @@ export class ModelCheckpoint extends Callback {
     this.#epoch = epoch
   }
 
-  override async onEpochEnd(_epoch: number, logs: Logs): Promise<void> {
+  override async onEpochEnd(epoch: number, logs: Logs): Promise<void> {
+    this.#epoch = epoch
     if (this.#counter.batches === null) await this.#save(null, logs)
   }
 
@@ -128,12 +130,17 @@ export class ModelCheckpoint extends Callback {
   }
 
   override state(): unknown {
-    return { best: this.#best, seen: this.#counter.seen } satisfies State
+    return { best: this.#best, seen: this.#counter.seen, epoch: this.#epoch } satisfies State
   }
 
   override loadState(state: unknown): void {
-    const { best, seen } = requireSaved<State>(op, state, { best: 'number?', seen: 'number' })
+    const { best, seen, epoch } = requireSaved<State>(op, state, {
+      best: 'number?',
+      seen: 'number',
+      epoch: 'number',
+    })
     this.#best = best
+    this.#epoch = epoch
     this.#counter.seen = seen
   }
 }

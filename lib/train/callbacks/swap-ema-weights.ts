@@ -1,17 +1,22 @@
 import { Options } from '../../options.js'
-import { Callback } from '../callback.js'
 import { ValueError } from '../../errors.js'
+import { shown } from '../../tensor/create.js'
+import { Callback, undo } from '../callback.js'
 
 export interface SwapEMAWeightsOptions {
   /** Whether the averages are in the model while the callbacks after this one see an epoch's end; `false` by default. */
   readonly swapOnEpoch?: boolean | undefined
 }
 
+/** What the averages are in the model for; null where the weights are. */
+type For = 'test' | 'epoch' | null
+
 const op = 'callbacks.SwapEMAWeights'
 
 /**
  * Puts the averages of the weights into the model for evaluations and predictions, and the weights back after them; with
  * `swapOnEpoch` also at the end of each epoch, for a `ModelCheckpoint` that stands after it, until the next one begins.
+ * What fails or is aborted leaves the weights.
  *
  * @throws ValueError from `fit`, `evaluate` and `predict` for a model that was compiled without `ema`
  * @see Keras's `SwapEMAWeights`
@@ -28,44 +33,45 @@ const op = 'callbacks.SwapEMAWeights'
  * ```
  */
 export class SwapEMAWeights extends Callback {
-  #swapped = false
+  #swapped: For = null
 
   constructor(options: SwapEMAWeightsOptions = {}) {
     super()
     const read = new Options(op, options, ['swapOnEpoch'])
     if (read.flag('swapOnEpoch', false))
       Object.assign(this, {
-        onEpochBegin: () => this.#toWeights(),
-        onEpochEnd: () => this.#toAverages(),
+        onEpochBegin: () => this.#toWeights('epoch'),
+        onEpochEnd: () => this.#toAverages('epoch'),
       })
   }
 
   override onTestBegin(): void {
-    this.#toAverages()
+    this.#toAverages('test')
   }
 
   override onTestEnd(): void {
-    this.#toWeights()
+    this.#toWeights('test')
   }
 
   override onPredictBegin(): void {
-    this.#toAverages()
+    this.#toAverages('test')
   }
 
   override onPredictEnd(): void {
-    this.#toWeights()
+    this.#toWeights('test')
   }
 
-  #toAverages(): void {
-    if (this.#swapped) return
+  /** A test within a hook of an epoch's end finds the averages there, and leaves them. */
+  #toAverages(reason: 'test' | 'epoch'): void {
+    if (this.#swapped !== null) return
     this.#swap()
-    this.#swapped = true
+    this.#swapped = reason
   }
 
-  #toWeights(): void {
-    if (!this.#swapped) return
+  #toWeights(reason: 'test' | 'epoch'): void {
+    if (this.#swapped !== reason) return
     this.#swap()
-    this.#swapped = false
+    this.#swapped = null
   }
 
   #swap(): void {
@@ -73,5 +79,26 @@ export class SwapEMAWeights extends Callback {
     if (ema === null)
       throw new ValueError(`${op}: a model without averages; expected one compiled with { ema: 0.99 }.`)
     ema.swap()
+  }
+
+  /** @internal */
+  [undo](of: string): void {
+    this.#toWeights('test')
+    if (of === 'fit') this.#toWeights('epoch')
+  }
+
+  override state(): unknown {
+    return { swapped: this.#swapped }
+  }
+
+  override loadState(state: unknown): void {
+    const swapped = (state as { readonly swapped?: unknown } | null)?.swapped
+    if (swapped !== null && swapped !== 'test' && swapped !== 'epoch')
+      throw new ValueError(
+        `${op}: ${shown(swapped)} as swapped of a saved state; expected what state() returned.`,
+      )
+    this.#swapped = swapped
+    // The test that a hook ran does not go on.
+    this.#toWeights('test')
   }
 }

@@ -19,6 +19,9 @@ export interface TensorBoardOptions {
 
 interface State {
   readonly batches: number
+  readonly iterations: number
+  /** Seconds of the epoch that has not ended. */
+  readonly epoch: number
 }
 
 const op = 'callbacks.TensorBoard'
@@ -131,8 +134,11 @@ export class TensorBoard extends Callback {
   #speed(): Summary[] {
     const { steps } = this.params
     if (!this.#stepsPerSecond || steps === null) return []
-    const seconds = (performance.now() - this.#epochBegan) / 1000
-    return [{ tag: 'epoch_steps_per_second', value: steps / seconds }]
+    return [{ tag: 'epoch_steps_per_second', value: steps / this.#inEpoch() }]
+  }
+
+  #inEpoch(): number {
+    return (performance.now() - this.#epochBegan) / 1000
   }
 
   #weights(epoch: number): void {
@@ -149,11 +155,23 @@ export class TensorBoard extends Callback {
   }
 
   override state(): unknown {
-    return { batches: this.#batches } satisfies State
+    return {
+      batches: this.#batches,
+      iterations: this.#iterations,
+      epoch: this.#inEpoch(),
+    } satisfies State
   }
 
   override loadState(state: unknown): void {
-    this.#batches = requireSaved<State>(op, state, { batches: 'number' }).batches
+    const { batches, iterations, epoch } = requireSaved<State>(op, state, {
+      batches: 'number',
+      iterations: 'number',
+      epoch: 'number',
+    })
+    this.#batches = batches
+    // A training that goes on within an epoch does not begin it again.
+    this.#iterations = iterations
+    this.#epochBegan = performance.now() - epoch * 1000
   }
 }
 

@@ -17,6 +17,8 @@ export interface TimerOptions {
 interface State {
   readonly elapsed: number
   readonly epochTimes: readonly number[]
+  /** Seconds of the epoch that has not ended. */
+  readonly epoch: number
 }
 
 const op = 'callbacks.Timer'
@@ -80,13 +82,17 @@ export class Timer extends Callback {
   }
 
   override onEpochEnd(): void {
-    this.#epochTimes.push((performance.now() - this.#epochBegan) / 1000)
+    this.#epochTimes.push(this.#inEpoch())
     this.#look()
   }
 
   override onTrainEnd(): void {
     this.#before = this.elapsed()
     this.#began = null
+  }
+
+  #inEpoch(): number {
+    return (performance.now() - this.#epochBegan) / 1000
   }
 
   #look(): void {
@@ -96,15 +102,22 @@ export class Timer extends Callback {
   }
 
   override state(): unknown {
-    return { elapsed: this.elapsed(), epochTimes: [...this.#epochTimes] } satisfies State
+    return {
+      elapsed: this.elapsed(),
+      epochTimes: [...this.#epochTimes],
+      epoch: this.#inEpoch(),
+    } satisfies State
   }
 
   override loadState(state: unknown): void {
-    const { elapsed, epochTimes } = requireSaved<State>(op, state, {
+    const { elapsed, epochTimes, epoch } = requireSaved<State>(op, state, {
       elapsed: 'number',
       epochTimes: 'numbers',
+      epoch: 'number',
     })
     this.#before = elapsed
+    // A training that goes on within an epoch does not begin it again.
+    this.#epochBegan = performance.now() - epoch * 1000
     this.#epochTimes = [...epochTimes]
   }
 }

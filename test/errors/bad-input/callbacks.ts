@@ -161,6 +161,7 @@ const restorable: Readonly<Record<string, () => Restorable>> = {
   LearningRateScheduler: () => new callbacks.LearningRateScheduler((_, lr) => lr),
   ModelCheckpoint: () => new callbacks.ModelCheckpoint('x.safetensors'),
   ReduceLROnPlateau: () => new callbacks.ReduceLROnPlateau(),
+  SwapEMAWeights: () => new callbacks.SwapEMAWeights(),
   TensorBoard: () => new callbacks.TensorBoard(),
   Timer: () => new callbacks.Timer(),
 }

@@ -135,6 +135,6 @@ export function isOwnCall(name: string): boolean {
       name,
     ) ||
     /^optim\.lrScheduler\.\w+#(getLastLr|stateDict)$/.test(name) ||
-    /^callbacks\.\w+#(on[A-Z]\w*|state|stateTensors|resumeFrom|elapsed|remaining)$/.test(name)
+    /^callbacks\.\w+#(on[A-Z]\w*|state|stateTensors|resumeFrom|elapsed|remaining|\[undo\])$/.test(name)
   )
 }

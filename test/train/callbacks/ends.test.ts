@@ -1,7 +1,9 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
-import { AnomalyError, callbacks, nn, ones, optim } from 'neuroxide'
-import { params, small, x, y } from './stage.js'
+import { AnomalyError, callbacks, type FitOptions, nn, ones, optim } from 'neuroxide'
+import { emptyFolder, params, small, x, y } from './stage.js'
 
 const options = { verbose: 0, shuffle: false, batchSize: 2 } as const
 
@@ -96,10 +98,21 @@ describe('Timer', () => {
   test('a resumed training has the time that was left', () => {
     const timer = new callbacks.Timer({ duration: 10 })
     timer.onTrainBegin()
-    timer.loadState({ elapsed: 8, epochTimes: [4, 4] })
+    timer.loadState({ elapsed: 8, epochTimes: [4, 4], epoch: 0 })
     expect(timer.remaining()).toBeLessThanOrEqual(2)
     expect(timer.remaining()).toBeGreaterThan(1.5)
     expect(timer.epochTimes).toEqual([4, 4])
+  })
+
+  test('an epoch that a resumed training goes on with has the time of both parts', () => {
+    const timer = new callbacks.Timer()
+    timer.attach(small(), params())
+    timer.onTrainBegin()
+    timer.loadState({ elapsed: 8, epochTimes: [4], epoch: 3 })
+    timer.onEpochEnd()
+    expect(timer.epochTimes[1]).toBeGreaterThanOrEqual(3)
+    expect(timer.epochTimes[1]).toBeLessThan(60)
+    expect(timer.state()).toMatchObject({ epochTimes: timer.epochTimes })
   })
 })
 
@@ -174,6 +187,87 @@ describe('SwapEMAWeights', () => {
     expect(seen[2]).toBe(last[0])
     expect(seen[1]).not.toBe(last[0])
     expect(seen[3]).not.toBe(last[1])
+  })
+
+  test.each(['abort', 'error'] as const)('leaves the weights after an %s while it measures', async (how) => {
+    const inMemory: NonNullable<FitOptions['validationData']> = [x, y]
+    for (const validationData of [inMemory, [[x, y] as const]]) {
+      const model = averaged()
+      const ended = new AbortController()
+      const error = new Error('mine')
+      let own = NaN
+      const before = { onTestBegin: () => void (own = weight(model)) }
+      const after = {
+        onTestBatchBegin: () => {
+          expect(weight(model)).not.toBe(own)
+          if (how === 'error') throw error
+          ended.abort(error)
+        },
+        onPredictEnd: () => {
+          throw error
+        },
+      }
+      const list = [before, new callbacks.SwapEMAWeights(), after]
+      const more = { callbacks: list, signal: ended.signal }
+      await expect(model.fit(x, y, { ...options, epochs: 2, validationData, ...more })).rejects.toBe(error)
+      expect(weight(model)).toBe(own)
+      const again = { callbacks: list, signal: (how === 'error' ? ended : new AbortController()).signal }
+      if (how === 'error') await expect(model.evaluate(x, y, again)).rejects.toBe(error)
+      await expect(model.predict(x, again)).rejects.toThrow('mine')
+      expect(weight(model)).toBe(own)
+    }
+  })
+
+  test('leaves the weights after an epoch’s end that failed, and averages to a test in one', async () => {
+    const model = averaged()
+    const swapping = new callbacks.SwapEMAWeights({ swapOnEpoch: true })
+    const seen: number[] = []
+    const tell = (): void => void seen.push(weight(model))
+    const after = {
+      onEpochEnd: async () => {
+        tell()
+        await model.evaluate(x, y, { callbacks: [swapping] })
+        tell()
+        throw new Error('mine')
+      },
+    }
+    const callbackList = [{ onEpochEnd: tell }, swapping, after]
+    await expect(model.fit(x, y, { ...options, callbacks: callbackList })).rejects.toThrow('mine')
+    expect(seen[1]).not.toBe(seen[0])
+    expect(seen[2]).toBe(seen[1])
+    expect(weight(model)).toBe(seen[0])
+  })
+
+  test.each([false, true])('goes on from any epoch’s end where swapOnEpoch is %s', async (swapOnEpoch) => {
+    const path = join(emptyFolder(), 'swapped.safetensors')
+    const init = averaged()
+    const program = async (die: number): Promise<readonly unknown[]> => {
+      const model = averaged()
+      model.loadStateDict(init.stateDict())
+      const { averages } = init.ema!.stateDict()
+      model.ema!.loadStateDict({ decay: 0.5, averages })
+      const list = [
+        new callbacks.SwapEMAWeights({ swapOnEpoch }),
+        new callbacks.BackupAndRestore(path, { deleteOnEnd: false }),
+        {
+          onEpochEnd: (epoch: number) => {
+            if (epoch === die) throw new Error('killed')
+          },
+        },
+      ]
+      const { loss } = await model.fit(x, y, { ...options, epochs: 4, callbacks: list })
+      return [loss, weight(model)]
+    }
+    const wanted = await program(-1)
+    rmSync(path)
+    await expect(program(1)).rejects.toThrow('killed')
+    expect(await program(-1)).toEqual(wanted)
+  })
+
+  test('refuses a state that it has not saved', () => {
+    expect(() => new callbacks.SwapEMAWeights().loadState({ swapped: 'no' })).toThrow(
+      /"no" as swapped of a saved state/,
+    )
   })
 
   test('needs averages', async () => {

@@ -1,10 +1,11 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { callbacks } from 'neuroxide'
 import { histogramOf, summaryEvent, versionEvent } from '../../../dist/train/events/message.js'
 import { crc32c, masked, record } from '../../../dist/train/events/record.js'
 import { EventWriter } from '../../../dist/train/events/writer.js'
-import { emptyFolder } from './stage.js'
+import { emptyFolder, params, small } from './stage.js'
 import { read, skipped, withTensorBoard } from './tensorboard.js'
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
@@ -114,4 +115,16 @@ describe('an event file', () => {
     }
     expect(histograms['w']).toEqual([[2 ** 33, -1, 3, 4]])
   })
+})
+
+test('a training that goes on within an epoch keeps the step of its validation', () => {
+  const begun = new callbacks.TensorBoard(emptyFolder())
+  begun.attach(small(), params({ steps: 4 }))
+  begun.onTrainBegin()
+  begun.onEpochBegin(2)
+  const resumed = new callbacks.TensorBoard(emptyFolder(), { writeStepsPerSecond: true })
+  resumed.onTrainBegin()
+  resumed.loadState(JSON.parse(JSON.stringify(begun.state())))
+  expect(resumed.state()).toMatchObject({ batches: 0, iterations: 12 })
+  expect(() => resumed.loadState({ batches: 1 })).toThrow(/iterations of a saved state; expected/)
 })

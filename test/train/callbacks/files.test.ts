@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { ValueError, callbacks, io, nn } from 'neuroxide'
@@ -91,6 +91,36 @@ describe('ModelCheckpoint', () => {
       'w-3-4.safetensors',
     ])
   })
+
+  test.each([
+    ['epoch', ['w-2-0', 'w-3-0']],
+    [3, ['w-2-2', 'w-3-1', 'w-3-4']],
+  ] as const)(
+    'saves per %s under the same names where a training goes on within an epoch',
+    async (saveFreq, names) => {
+      const [folder, backup] = [emptyFolder(), join(emptyFolder(), 'backup.safetensors')]
+      const program = async (kill: number): Promise<void> => {
+        let batches = 0
+        const killer = {
+          onTrainBatchEnd: () => {
+            batches += 1
+            if (batches > kill) throw new Error('killed')
+          },
+        }
+        const path = join(folder, saveFreq === 'epoch' ? 'w-{epoch}-0' : 'w-{epoch}-{batch}')
+        const list = [
+          killer,
+          new callbacks.ModelCheckpoint(path, { saveFreq, saveWeightsOnly: true }),
+          new callbacks.BackupAndRestore(backup, { saveFreq: 1 }),
+        ]
+        await small(0.001).fit(x, y, { ...options, epochs: 3, callbacks: list })
+      }
+      await expect(program(5)).rejects.toThrow('killed')
+      for (const name of readdirSync(folder)) rmSync(join(folder, name))
+      await program(Infinity)
+      expect(readdirSync(folder)).toEqual(names)
+    },
+  )
 
   test('saves what going on needs, where it is asked to', async () => {
     const path = join(emptyFolder(), 'all.safetensors')

@@ -1,5 +1,6 @@
 //! Tensors' elements for a thread that may wait for a running training, and tensors that such a thread makes.
 
+use std::mem;
 use std::sync::Arc;
 
 use super::execute::encode;
@@ -19,9 +20,12 @@ pub struct Reading {
     backend: Arc<dyn Backend>,
 }
 
-/// Several tensors to read as they are at one moment: between two steps, where a training writes them.
+/// Several tensors to read as they are at one moment: when they were asked for, unless a training is within a step
+/// that may write them. Then it is when that step has ended.
 pub struct Readings {
     each: Vec<Reading>,
+    /// The elements of those that are not read later.
+    copies: Vec<Option<Vec<u8>>>,
     /// Those whose writers have to wait while they are copied, also where the training has ended by then.
     marked: Vec<Arc<Storage>>,
     gate: Arc<Gate>,
@@ -68,15 +72,17 @@ impl Engine {
     /// The same for several tensors, which are read at one moment.
     pub fn readings(&mut self, handles: &[Handle]) -> Result<Readings> {
         let each: Vec<Reading> = handles.iter().map(|&handle| self.reading(handle)).collect::<Result<_>>()?;
+        let copies = copies_between_steps(&each)?;
         let gate = Arc::new(Gate::default());
         let mut marked: Vec<Arc<Storage>> = Vec::new();
-        for storage in each.iter().filter_map(Reading::storage) {
+        let later = each.iter().zip(&copies).filter(|(_, copy)| copy.is_none());
+        for storage in later.filter_map(|(reading, _)| reading.storage()) {
             if storage.gate().is_some() && !marked.iter().any(|known| known.id == storage.id) {
                 storage.begin_reading(&gate);
                 marked.push(Arc::clone(storage));
             }
         }
-        Ok(Readings { each, marked, gate })
+        Ok(Readings { each, copies, marked, gate })
     }
 
     /// What another thread makes tensors with.
@@ -139,17 +145,33 @@ impl Reading {
     }
 }
 
+/// Elements of what trainings write that are between two steps. One that waits for JavaScript may go on before the
+/// other thread comes to read: what was asked for while it stood still is what it was then.
+fn copies_between_steps(each: &[Reading]) -> Result<Vec<Option<Vec<u8>>>> {
+    let gates = gates(None, each.iter().filter_map(Reading::storage), []);
+    let open: Vec<(&Arc<Gate>, Pass<'_>)> =
+        gates.iter().filter_map(|gate| Some((gate, gate.visit_between_steps()?))).collect();
+    let copy = |reading: &Reading| match reading.storage().and_then(|storage| storage.gate()) {
+        Some(gate) if open.iter().any(|(known, _)| Arc::ptr_eq(known, &gate)) => reading.copied().map(Some),
+        _ => Ok(None),
+    };
+    each.iter().map(copy).collect()
+}
+
 impl Readings {
     /// All elements; waits for the step boundary of the trainings that use the tensors.
-    pub fn elements(&self) -> Result<Vec<Elements>> {
-        let mut gates = gates(None, self.each.iter().filter_map(Reading::storage), []);
+    pub fn elements(mut self) -> Result<Vec<Elements>> {
+        let copies = mem::take(&mut self.copies);
+        let later = self.each.iter().zip(&copies).filter(|(_, copy)| copy.is_none());
+        let mut gates = gates(None, later.filter_map(|(reading, _)| reading.storage()), []);
         gates.push(Arc::clone(&self.gate));
         // The order in which everybody passes several.
         gates.sort_by_key(|gate| Arc::as_ptr(gate) as usize);
         let _passes: Vec<Pass<'_>> = gates.iter().map(|gate| gate.visit()).collect();
-        let elements = self.each.iter().map(|reading| {
+        let elements = self.each.iter().zip(copies).map(|(reading, copy)| {
             let Type { dtype, shape, .. } = &reading.ty;
-            Ok(Elements { dtype: *dtype, shape: shape.to_vec(), bytes: reading.copied()? })
+            let bytes = copy.map_or_else(|| reading.copied(), Ok)?;
+            Ok(Elements { dtype: *dtype, shape: shape.to_vec(), bytes })
         });
         elements.collect()
     }

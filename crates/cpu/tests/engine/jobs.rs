@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use neuroxide_core::engine::{ArgSpec, Engine, Handle, JobSpec, Operand, PhaseSpec, ProgramId, TraceOptions};
+use neuroxide_core::engine::{
+    ArgSpec, Elements, Engine, Handle, JobSpec, Operand, PhaseSpec, ProgramId, TraceOptions,
+};
 use neuroxide_core::graph::Type;
 use neuroxide_core::rng::Stream;
 use neuroxide_core::runner::{Control, Event, shuffled};
@@ -221,6 +223,40 @@ fn a_reading_keeps_what_was_asked_for() {
         let one = tensor(e, &[1], &[1.0]);
         let wide = op(e, "expand", &[one], &[2.0, f64::from(1 << 25), f64::from(1 << 25)]);
         assert_eq!(e.read(wide).unwrap_err().code(), "ERR_DEVICE");
+    });
+}
+
+#[test]
+fn readings_of_a_training_that_stands_still_are_of_that_moment() {
+    everywhere(|e| {
+        let net = Net::new(e, [5, 17, 3]);
+        let (x, y) = batch(e, 29, 5, 3, 9);
+        let programs = programs(e, &net, x, y, &[8, 5]);
+        let asking = JobSpec { ask: true, ..spec(&programs, x, y, 3, true) };
+        let (job, _) = e.job(&asking).unwrap();
+        let control = Arc::new(Control::default());
+        let (tell, told) = std::sync::mpsc::channel();
+        let thread = {
+            let control = Arc::clone(&control);
+            std::thread::spawn(move || {
+                job.run(&control, &mut |event| tell.send(matches!(event, Event::Epoch { .. })).unwrap());
+            })
+        };
+        assert!(told.iter().any(|ended| ended));
+        let (wanted, readings) = (net.weights(e), e.readings(&net.params).unwrap());
+        control.resume(false);
+        // Two epochs later.
+        assert!(told.iter().any(|ended| ended));
+        control.resume(false);
+        assert!(told.iter().any(|ended| ended));
+        control.resume(false);
+        thread.join().unwrap();
+        let bits = readings.elements().unwrap().into_iter().flat_map(|Elements { bytes, .. }| {
+            let words = bytes.as_chunks::<4>().0.iter();
+            words.map(|word| u32::from_le_bytes(*word)).collect::<Vec<_>>()
+        });
+        assert_eq!(bits.collect::<Vec<_>>(), wanted);
+        assert_ne!(net.weights(e), wanted);
     });
 }
 
