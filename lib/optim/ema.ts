@@ -105,6 +105,11 @@ export class EMA {
    * @throws OptimizerStateError when names or shapes differ
    */
   loadStateDict(state: EMAState): void {
+    this.loading(state)()
+  }
+
+  /** @internal Checks all of a state; returns what copies it. */
+  loading(state: EMAState): () => void {
     const given: unknown = state?.averages
     if (typeof given !== 'object' || given === null)
       throw new OptimizerStateError(`optim.EMA: ${shown(state)}; expected { averages } of an EMA.`)
@@ -120,9 +125,10 @@ export class EMA {
         )
       return [average, value] as const
     })
-    noGrad(() => {
-      for (const [average, value] of copies) average.copyFrom(value.detach())
-    })
+    return () =>
+      noGrad(() => {
+        for (const [average, value] of copies) average.copyFrom(value.detach())
+      })
   }
 }
 

@@ -93,6 +93,11 @@ export function read(slot: Slot, hyper: Hyper): HyperValue {
 
 /** Writes a hyperparameter of a group; programs that were traced earlier see it in their next run. */
 export function write(slot: Slot, hyper: Hyper, value: unknown): void {
+  writing(slot, hyper, value)()
+}
+
+/** What writes a hyperparameter of a group; throws at once where the value may not be written. */
+export function writing(slot: Slot, hyper: Hyper, value: unknown): () => void {
   if (isTracing()) {
     throw new TraceError(
       `optim.${slot.optimizer}: ${hyper.name} was written inside a traced function; expected a write between steps. ` +
@@ -102,7 +107,7 @@ export function write(slot: Slot, hyper: Hyper, value: unknown): void {
   const numbers = encoded(slot.optimizer, hyper, value)
   const before = read(slot, hyper)
   if (hyper.fixed === 'nothing') {
-    if (value === before) return
+    if (value === before) return () => {}
     throw new ValueError(
       `optim.${slot.optimizer}: ${hyper.name} was written; expected none, as it is chosen when the optimizer is made.`,
     )
@@ -113,8 +118,9 @@ export function write(slot: Slot, hyper: Hyper, value: unknown): void {
         `${before === 0 ? 'that it stays 0' : 'a number above 0'}. Whether there is state for it is decided when the optimizer is made.`,
     )
   }
-  for (const [i, part] of hyper.parts.entries()) {
-    native.optimizerHyper(slot.id, slot.group, indexOf(slot, part), numbers[i] ?? Number.NaN)
+  return () => {
+    for (const [i, part] of hyper.parts.entries())
+      native.optimizerHyper(slot.id, slot.group, indexOf(slot, part), numbers[i] ?? Number.NaN)
   }
 }
 

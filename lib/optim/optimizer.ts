@@ -3,7 +3,7 @@ import { Io, NONE, io, isTracing, native } from '../native.js'
 import { expectStep } from '../nn/orphans.js'
 import { type Tensor, zeroGradients } from '../tensor.js'
 import { adopt, blank, handleOf, isTensor, requireList } from '../tensor/base.js'
-import { encoded, read, write, type Hyper, type Slot } from './hyper.js'
+import { encoded, read, write, writing, type Hyper, type Slot } from './hyper.js'
 import { requireInteger, requireTensor } from '../tensor/checks.js'
 import { fromValues, isFloat, shown } from '../tensor/create.js'
 
@@ -57,6 +57,8 @@ const dropped = new FinalizationRegistry<number>((id) => native.optimizerFree(id
 export abstract class Optimizer<H extends object = Record<string, unknown>> {
   readonly #id: number
   readonly #name: string
+  readonly #kind: string
+  readonly #slots: readonly Slot[]
   readonly #hypers: readonly Hyper[]
   readonly #info: Info
   readonly #parameters: readonly Tensor[]
@@ -77,6 +79,7 @@ export abstract class Optimizer<H extends object = Record<string, unknown>> {
         `optim.${this.#name}: made inside a traced function; expected it before. It would be made once.`,
       )
     }
+    this.#kind = kind
     this.#hypers = hypers
     this.#info = JSON.parse(native.optimizerInfo(kind)) as Info
     const groups = grouped(this.#name, trained)
@@ -85,15 +88,15 @@ export abstract class Optimizer<H extends object = Record<string, unknown>> {
     this.#id = create(kind, this.#parameters, groups, (group) => this.#row(group, options))
     dropped.register(this, this.#id)
     const index = new Map(this.#info.hypers.map(({ name }, i) => [name, i]))
-    this.paramGroups = groups.map(({ params }, group) => {
-      const slot: Slot = { optimizer: this.#name, id: this.#id, group, index }
-      return withAccessors(
-        { params },
+    this.#slots = groups.map((_, group) => ({ optimizer: this.#name, id: this.#id, group, index }))
+    this.paramGroups = this.#slots.map((slot, group) =>
+      withAccessors(
+        { params: groups[group]?.params ?? [] },
         hypers,
         (hyper) => read(slot, hyper),
         (hyper, value) => write(slot, hyper, value),
-      )
-    })
+      ),
+    )
     withAccessors(
       this,
       hypers,
@@ -135,6 +138,17 @@ export abstract class Optimizer<H extends object = Record<string, unknown>> {
   /** @internal The number that the core knows the optimizer by. */
   get id(): number {
     return this.#id
+  }
+
+  /** @internal What no state changes: the rule, and where its groups were made to differ from the usual one. */
+  get kind(): string {
+    const choices = this.#groups().map((group) =>
+      this.#hypers
+        .filter(({ name, kind, initial }) => kind === 'choice' && group[name] !== initial)
+        .map(({ name }) => `${name} ${String(group[name])}`)
+        .join(', '),
+    )
+    return choices.every((own) => own === '') ? this.#kind : `${this.#kind} (${choices.join('; ')})`
   }
 
   /** The hyperparameters of each group, as printing shows them. */
@@ -238,6 +252,11 @@ export abstract class Optimizer<H extends object = Record<string, unknown>> {
    * @throws OptimizerStateError when groups, parameters or shapes differ
    */
   loadStateDict(saved: OptimizerState): void {
+    this.loading(saved)()
+  }
+
+  /** @internal Checks all of a state; returns what copies it. */
+  loading(saved: OptimizerState): () => void {
     if (isTracing())
       throw new TraceError(
         `optim.${this.#name}: loadStateDict was called inside a traced function; expected it before.`,
@@ -253,38 +272,41 @@ export abstract class Optimizer<H extends object = Record<string, unknown>> {
     // The index that the saved state gives a parameter need not be our own.
     const indices = saved.param_groups.flatMap(({ params }) => params)
     const copies = indices.flatMap((theirs, ours) => this.#copies(ours, saved.state[theirs]))
-    for (const [i, group] of this.#groups().entries()) {
-      const values = saved.param_groups[i] ?? {}
-      for (const { name } of this.#hypers) {
-        if (Object.hasOwn(values, snake(name))) group[name] = (values as Record<string, unknown>)[snake(name)]
-      }
+    const writes = this.#slots.flatMap((slot, i) => {
+      const values = (saved.param_groups[i] ?? {}) as Record<string, unknown>
+      return this.#hypers
+        .filter(({ name }) => Object.hasOwn(values, snake(name)))
+        .map((hyper) => writing(slot, hyper, values[snake(hyper.name)]))
+    })
+    return () => {
+      for (const write of [...writes, ...copies]) write()
     }
-    for (const copy of copies) copy()
   }
 
   /** Checks the saved state of one parameter; returns what copies it. */
   #copies(index: number, saved: ParameterState | undefined): (() => void)[] {
     if (saved === undefined) return []
     const copies: (() => void)[] = []
+    const step = saved['step']
+    const count =
+      step === undefined
+        ? 0
+        : requireInteger('loadStateDict', 'step', isTensor(step) ? Number(step.item()) : step, 0)
     for (const [name, target] of this.#stateOf(index)) {
       const held = saved[name]
       // A state that went through JSON has arrays.
       const value = Array.isArray(held) ? fromValues('loadStateDict', held, target.dtype) : held
-      // SGD without momentum has no buffer yet when it is saved.
-      if (value === undefined || value === null) continue
+      // PyTorch's SGD counts no steps, and has no buffer before its first one.
+      if ((value === undefined || value === null) && count === 0) continue
       if (!isTensor(value) || value.shape.join() !== target.shape.join()) {
-        const given = isTensor(value) ? `[${value.shape.join(', ')}]` : String(value)
+        const given = isTensor(value) ? `[${value.shape.join(', ')}]` : shown(value)
         throw new OptimizerStateError(
           `loadStateDict: ${name} of parameter ${index} is ${given}; expected [${target.shape.join(', ')}].`,
         )
       }
       copies.push(() => void target.copyFrom(value.detach()))
     }
-    const step = saved['step']
-    if (step !== undefined) {
-      const count = requireInteger('loadStateDict', 'step', isTensor(step) ? Number(step.item()) : step, 0)
-      copies.push(() => void native.optimizerSteps(this.#id, index, count))
-    }
+    if (step !== undefined) copies.push(() => void native.optimizerSteps(this.#id, index, count))
     return copies
   }
 }

@@ -48,7 +48,7 @@ export async function fitModel(
     compiled,
     settings,
     paramsOf(train, validation, settings, compiled),
-    extentOf(train, settings),
+    extentOf(given, settings),
     channel,
   )
   const inMemory = train.kind === 'memory' ? train : null
@@ -86,10 +86,9 @@ function keep({ compiled, position: last, past, extent, callbacks }: Training): 
 }
 
 async function trained(training: Training, { train, validation, prepared }: Given): Promise<void> {
-  const checked = validation === null || validation.kind === 'memory' ? validation : undefined
-  if (train.kind === 'memory' && checked !== undefined && !isDetectingAnomalies()) {
+  if (training.extent.loop === 'memory' && train.kind === 'memory' && validation?.kind !== 'stream') {
     training.diagnoses?.inputs()
-    await trainInMemory(training, train, checked)
+    await trainInMemory(training, train, validation)
   } else await trainStreamed(training, train, validation, prepared)
 }
 
@@ -104,11 +103,19 @@ function labelled(train: Source, validation: Source | null): Labelled[] {
   )
 }
 
-function extentOf(train: Source, { stepsPerEpoch }: Settings): Extent {
-  const steps = stepsPerEpoch ?? null
-  if (train.kind === 'memory')
-    return { samples: train.samples.length, batchSize: train.batchSize, stepsPerEpoch: steps }
-  return { samples: null, batchSize: null, stepsPerEpoch: steps }
+function extentOf({ train, validation }: Given, settings: Settings): Extent {
+  const stepsPerEpoch = settings.stepsPerEpoch ?? null
+  const streams = train.kind === 'stream' || validation?.kind === 'stream' || isDetectingAnomalies()
+  const loop = streams ? 'stream' : 'memory'
+  if (train.kind === 'memory') {
+    const { samples, batchSize, shuffle, dropLast } = train
+    return { loop, samples: samples.length, batchSize, stepsPerEpoch, shuffle, dropLast }
+  }
+  const { batches } = train
+  if (!(batches instanceof DataLoader))
+    return { loop, samples: null, batchSize: null, stepsPerEpoch, shuffle: null, dropLast: null }
+  const { dataset, batchSize, shuffle, dropLast } = batches
+  return { loop, samples: dataset.length, batchSize, stepsPerEpoch, shuffle, dropLast }
 }
 
 function paramsOf(

@@ -1,3 +1,4 @@
+import { FormatError } from '../errors.js'
 import { evaluationStep, trainingStep, type TensorBatch } from './steps.js'
 import { areSums } from './measures.js'
 import {
@@ -47,6 +48,18 @@ function startOf({ epoch, step, key, offset, sums, seen, batches }: Position): R
   return { epoch, step, key, offset, sums: sums.flat(), seen, batches }
 }
 
+/** What a state says about an epoch has the widths of what is measured here, which tracing has just told. */
+function requireSums({ full, sums }: Phase, { step, sums: saved }: Position): void {
+  const sizes = full.outputs.map(({ shape }, i) =>
+    sums[i] === true ? shape.reduce((product, axis) => product * axis, 1) : 1,
+  )
+  const [wanted, given] = [sizes.reduce((total, size) => total + size, 0), saved.flat().length]
+  if (step > 0 && given !== wanted)
+    throw new FormatError(
+      `fit: resume: the state of a training has ${given} sums of an epoch; expected ${wanted}. Were metrics of other classes or options given?`,
+    )
+}
+
 /** Trains on samples in memory, on a thread of its own. */
 export async function trainInMemory(
   training: Training,
@@ -60,6 +73,7 @@ export async function trainInMemory(
     trained = trainedPhase(training, train)
     if (validation !== null) validated = validatedPhase(training, validation)
     const steps = settings.stepsPerEpoch ?? visitOf(train)
+    requireSums(trained, training.position)
     await training.epochBegins(training.position.epoch, steps)
     const [phase, test] = [trained, validated === null ? null : new TestRun(training, validated)]
     await runEpochs({

@@ -311,7 +311,7 @@ function within<T>(op: string, file: string, body: () => T): T {
     return body()
   } catch (error) {
     if (!(error instanceof TensorError)) throw error
-    const message = `${op}: "${file}": ${error.message.replace(/^load: /, '')}`
+    const message = `${op}: "${file}": ${error.message.replace(/^(?:load: |fit: resume: |loadStateDict: )/, '')}`
     throw error instanceof StateDictError ? new StateDictError(message) : new FormatError(message)
   }
 }

@@ -1,54 +1,18 @@
 import { BusyError, FormatError, ValueError } from '../errors.js'
 import type { Module } from '../nn/module.js'
-import { OptimizerStateError, type OptimizerState, type ParameterState } from '../optim/index.js'
+import { OptimizerStateError, type ParameterState } from '../optim/index.js'
 import { noGrad, type Tensor } from '../tensor.js'
 import { isTensor } from '../tensor/base.js'
-import type { JsonObject, JsonValue } from '../types/json.js'
-import type { PendingHook } from './callback.js'
+import type { JsonObject } from '../types/json.js'
 import { type Compiled, compiledModels } from './compiled.js'
 import { prepareSums } from './gradients.js'
+import { areSums } from './measures.js'
+import { encoded, type SavedOptimizer, savedState, type SavedUpdate, VERSION } from './saved-state.js'
 import { fill, readTraining } from './saving.js'
-import {
-  beginning,
-  type Extent,
-  type FeedPosition,
-  type PastEpoch,
-  type Position,
-  programRng,
-  type Resumed,
-  trainings,
-} from './training.js'
+import { type Extent, programRng, type Resumed, type Training, trainings } from './training.js'
 
-/** Grows when older versions could no longer go on from what is written. */
-const VERSION = 1
-
-/** Plain JSON, with words for the numbers that it has none for. */
-function encoded(value: unknown): JsonValue {
-  if (typeof value === 'number') {
-    if (Number.isFinite(value) && !Object.is(value, -0)) return value
-    return { $number: Object.is(value, -0) ? '-0' : String(value) }
-  }
-  if (Array.isArray(value)) return value.map(encoded)
-  if (typeof value === 'object' && value !== null)
-    return Object.fromEntries(
-      Object.entries(value)
-        .filter(([, inner]) => inner !== undefined)
-        .map(([key, inner]) => [key, encoded(inner)]),
-    )
-  if (value === undefined) return null
-  if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value
-  throw new ValueError(
-    `save: a ${typeof value} in the state of a callback; expected plain JSON from state().`,
-  )
-}
-
-function decoded(value: JsonValue): unknown {
-  if (Array.isArray(value)) return value.map(decoded)
-  if (typeof value !== 'object' || value === null) return value
-  const { $number: number } = value as JsonObject
-  if (typeof number === 'string') return Number(number)
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, decoded(inner)]))
-}
+/** States that were loaded without a training: what was loaded can be saved again, whole. */
+const loaded = new WeakMap<Compiled, Resumed>()
 
 /**
  * Everything that a training needs to go on, beside weights and buffers; null before `compile`. The tensors share the
@@ -79,70 +43,159 @@ export function trainingState(
   for (const [i, sum] of compiled.sums.entries()) tensors.set(`sum.${i}`, sum)
   const averages = compiled.update.ema?.stateDict().averages ?? {}
   for (const [name, average] of Object.entries(averages)) tensors.set(`ema.${name}`, average)
-  for (const [name, tensor] of training?.callbacks.tensors() ?? compiled.kept.tensors)
-    tensors.set(`callback.${name}`, tensor)
+  const { tensors: ofCallbacks, ...where } = standing(compiled, training)
+  for (const [name, tensor] of ofCallbacks) tensors.set(`callback.${name}`, tensor)
   const json = encoded({
     version: VERSION,
-    optimizer: { steps, groups },
+    optimizer: { kind: compiled.optimizer.kind, steps, groups },
+    update: updateOf(compiled),
     batches: compiled.batches,
-    rng: programRng(),
     names: compiled.names,
-    position: training?.position ?? compiled.last,
-    past: training?.past ?? compiled.past,
-    callbacks: training?.callbacks.states() ?? compiled.kept.states,
-    pending: training?.callbacks.pending ?? null,
-    stop: training === undefined ? false : training.model.stopTraining,
-    extent: training?.extent ?? compiled.extent,
+    ...where,
   })
   return { tensors, json: json as JsonObject }
 }
 
+/** Where a model stands: in a training, at the start of one that goes on, at the end of one, or as it was loaded. */
+function standing(
+  compiled: Compiled,
+  training: Training | undefined,
+): Omit<Resumed, 'names' | 'position' | 'extent'> & Pick<Compiled, 'extent'> & { position: unknown } {
+  // Before its first hook a training has not gone to where it goes on, and its callbacks know nothing yet.
+  const held = training === undefined ? untouched(compiled) : training.starting ? training.resumed : null
+  if (held !== null) {
+    const { position, past, extent, rng, callbacks, tensors, pending, stop } = held
+    return { position, past, extent, rng, callbacks, tensors, pending, stop }
+  }
+  const rng = programRng()
+  if (training === undefined) {
+    // Single batches may have been trained on since.
+    const position = compiled.last === null ? null : { ...compiled.last, batches: compiled.batches }
+    const { past, extent, kept } = compiled
+    return {
+      position,
+      past,
+      extent,
+      rng,
+      callbacks: kept.states,
+      tensors: kept.tensors,
+      pending: null,
+      stop: false,
+    }
+  }
+  const { position, past, extent, callbacks } = training
+  return {
+    position,
+    past,
+    extent,
+    rng,
+    callbacks: callbacks.states(),
+    tensors: callbacks.tensors(),
+    pending: callbacks.pending,
+    stop: training.model.stopTraining,
+  }
+}
+
+/** What was loaded, where nothing was trained since. */
+function untouched(compiled: Compiled): Resumed | null {
+  const held = loaded.get(compiled)
+  const same = held?.position === compiled.last && held?.position.batches === compiled.batches
+  return held !== undefined && same ? held : null
+}
+
+function updateOf({ update: { every, clip, ema } }: Compiled): SavedUpdate {
+  return {
+    every,
+    clip: clip === null ? null : `${clip.kind} ${clip.limit}`,
+    ema: ema?.decay ?? null,
+  }
+}
+
 /**
  * Puts a saved state back: optimizer, averages and sums at once, and where `fit` is about to begin, that is where it
- * goes on.
+ * goes on. Nothing is written unless all of it fits.
  *
- * @throws OptimizerStateError where the tensors are not those of this model
+ * @throws OptimizerStateError where the optimizer or its tensors are not those of this model
+ * @throws ValueError where the state is of a training that `compile` or `fit` describe differently
  * @throws FormatError where the state is not one that {@link trainingState} gave
  * @internal
  */
 export function restoreTraining(model: Module, tensors: ReadonlyMap<string, Tensor>, json: JsonObject): void {
+  restoring(model, tensors, json)()
+}
+
+/** Checks a saved state; returns what puts it back. */
+function restoring(model: Module, tensors: ReadonlyMap<string, Tensor>, json: JsonObject): () => void {
   const compiled = compiledModels.get(model)
   if (compiled === undefined)
     throw new ValueError('fit: a state of a training for a model without compile(); expected it before.')
-  const saved = decoded(json) as Readonly<Record<string, unknown>>
-  if (saved['version'] !== VERSION)
-    throw new FormatError(
-      `fit: version ${String(saved['version'])} of the state of a training; expected ${VERSION}. Another version of neuroxide wrote it.`,
-    )
-  const resumed = resumedFrom(saved)
-  if (resumed.names.join() !== compiled.names.join())
-    throw new ValueError(
-      `fit: resume: the state has ${resumed.names.join(', ')}; expected what compile says, ${compiled.names.join(', ')}.`,
-    )
-  loadOptimizer(compiled, tensors, saved['optimizer'])
-  const { ema } = compiled.update
-  if (ema !== null) ema.loadStateDict({ decay: ema.decay, averages: named(tensors, 'ema.') })
-  prepareSums(compiled)
-  noGrad(() => {
-    for (const [i, sum] of compiled.sums.entries()) sum.copyFrom(tensorOf(tensors, `sum.${i}`, sum))
-  })
-  compiled.batches = resumed.position.batches
+  const { resumed: plain, optimizer, update } = savedState(json)
+  const resumed = { ...plain, tensors: new Map(Object.entries(named(tensors, 'callback.'))) }
+  requireNames(compiled.names, resumed.names)
+  requireUpdate(updateOf(compiled), update)
   const training = trainings.get(model)
-  if (training?.starting !== true) return
-  requireSame(training.extent, resumed.extent)
-  training.resumed = { ...resumed, tensors: new Map(Object.entries(named(tensors, 'callback.'))) }
+  const starting = training?.starting === true ? training : null
+  if (starting !== null) {
+    if (resumed.extent !== null) requireExtent(starting.extent, resumed.extent)
+    requirePosition(starting, resumed)
+  }
+  const writes = [loadingOptimizer(compiled, tensors, optimizer), loadingSums(compiled, tensors)]
+  const { ema } = compiled.update
+  if (ema !== null) writes.push(ema.loading({ decay: ema.decay, averages: named(tensors, 'ema.') }))
+  return () => {
+    for (const write of writes) write()
+    compiled.batches = resumed.position.batches
+    if (starting !== null) {
+      starting.resumed = resumed
+      return
+    }
+    loaded.set(compiled, resumed)
+    const { position: last, past, extent, callbacks, tensors: own } = resumed
+    Object.assign(compiled, { last, past, extent, kept: { states: callbacks, tensors: own } })
+  }
 }
 
-function loadOptimizer({ optimizer }: Compiled, tensors: ReadonlyMap<string, Tensor>, given: unknown): void {
-  const { steps, groups } = objectOf('optimizer', given)
-  const counts = objectOf('optimizer.steps', steps)
+function loadingOptimizer(
+  { optimizer }: Compiled,
+  tensors: ReadonlyMap<string, Tensor>,
+  { kind, steps, groups }: SavedOptimizer,
+): () => void {
+  if (kind !== optimizer.kind)
+    throw new OptimizerStateError(
+      `fit: resume: the state of ${kind} for ${optimizer.kind}; expected the same optimizer. Compile with that of the saved training, or take its weights alone with loadWeights.`,
+    )
+  const own = optimizer.stateDict()
+  const indices = (all: readonly { readonly params: readonly number[] }[]): string =>
+    all.map(({ params }) => params.join(' ')).join(', ')
+  if (indices(groups) !== indices(own.param_groups))
+    throw new OptimizerStateError(
+      `fit: resume: groups of the parameters ${indices(groups)}; expected ${indices(own.param_groups)}, as the optimizer has them.`,
+    )
   const state: Record<string, ParameterState> = {}
-  for (const [index, step] of Object.entries(counts)) state[index] = { step: numberOf('step', step) }
-  for (const [name, tensor] of tensors) {
-    const [, index, key] = /^optimizer\.(\d+)\.(.+)$/.exec(name) ?? []
-    if (index !== undefined && key !== undefined) (state[index] ??= {})[key] = tensor
+  for (const index of Object.keys(own.state)) {
+    const step = steps.get(index)
+    if (step === undefined)
+      throw new OptimizerStateError(
+        `fit: resume: no state of parameter ${index}; expected one of each that ${optimizer.kind} trains.`,
+      )
+    const tensorsOf = named(tensors, `optimizer.${index}.`)
+    for (const name of Object.keys(own.state[index] ?? {}))
+      if (name !== 'step' && !Object.hasOwn(tensorsOf, name))
+        throw new OptimizerStateError(
+          `fit: resume: ${name} of parameter ${index} is missing; expected all that ${optimizer.kind} keeps.`,
+        )
+    state[index] = { ...tensorsOf, step }
   }
-  optimizer.loadStateDict({ state, param_groups: groups } as OptimizerState)
+  return optimizer.loading({ state, param_groups: groups })
+}
+
+function loadingSums(compiled: Compiled, tensors: ReadonlyMap<string, Tensor>): () => void {
+  prepareSums(compiled)
+  const pairs = compiled.sums.map((sum, i) => [sum, tensorOf(tensors, `sum.${i}`, sum)] as const)
+  return () =>
+    noGrad(() => {
+      for (const [sum, saved] of pairs) sum.copyFrom(saved)
+    })
 }
 
 function named(tensors: ReadonlyMap<string, Tensor>, prefix: string): Record<string, Tensor> {
@@ -159,136 +212,76 @@ function tensorOf(tensors: ReadonlyMap<string, Tensor>, name: string, like: Tens
   return found
 }
 
-/** Weights and state of a training from a file, into a model whose `fit` is about to begin. */
+/** Weights and state of a training from a file, into a model whose `fit` is about to begin: all of it, or nothing. */
 export async function resumeFrom(model: Module, path: string): Promise<void> {
   const { training, contents } = await readTraining('fit', path)
   if (training === null)
     throw new FormatError(
       `fit: "${path}" holds weights alone; expected a file that model.save(path, { optimizer: true }) wrote.`,
     )
+  const restore = restoring(model, training.tensors, training.json)
   fill('fit', path, model, contents, {})
-  restoreTraining(model, training.tensors, training.json)
+  restore()
 }
 
-function requireSame(here: Extent, saved: Extent): void {
-  for (const key of ['samples', 'batchSize', 'stepsPerEpoch'] as const) {
-    if (here[key] !== saved[key])
-      throw new ValueError(
-        `fit: resume: ${key} is ${here[key] ?? 'not given'} and was ${saved[key] ?? 'not given'} when the state was saved; expected the same.`,
-      )
+function requireNames(here: readonly string[], saved: readonly string[]): void {
+  if (saved.join() !== here.join())
+    throw new ValueError(
+      `fit: resume: the state has ${saved.join(', ')}; expected what compile says, ${here.join(', ')}.`,
+    )
+}
+
+/** What `compile` calls the numbers of an update. */
+const updateNames = { every: 'gradientAccumulationSteps', clip: 'clipping', ema: 'ema' } as const
+
+function requireUpdate(here: SavedUpdate, saved: SavedUpdate): void {
+  for (const [key, name] of Object.entries(updateNames) as [keyof SavedUpdate, string][])
+    if (here[key] !== saved[key]) throw differs(name, here[key], saved[key], 'compile')
+}
+
+function differs(name: string, here: unknown, saved: unknown, where: 'compile' | 'fit'): ValueError {
+  const told = (value: unknown): string => String(value ?? 'not given')
+  return new ValueError(
+    `fit: resume: ${name} is ${told(here)} and was ${told(saved)} when the state was saved; expected the same. Give ${where} what it was given then, or take the weights alone with loadWeights.`,
+  )
+}
+
+function requireExtent(here: Extent, saved: Extent): void {
+  if (here.loop !== saved.loop) {
+    const told = { memory: 'over tensors in memory', stream: 'over batches from JavaScript' }
+    throw new ValueError(
+      `fit: resume: this training goes ${told[here.loop]} and the saved one went ${told[saved.loop]}; expected the same. Give fit training and validation data of the same kind, and look for anomalies in both or in neither.`,
+    )
   }
+  for (const key of ['samples', 'batchSize', 'stepsPerEpoch', 'shuffle', 'dropLast'] as const)
+    if (here[key] !== saved[key]) throw differs(key, here[key], saved[key], 'fit')
 }
 
-// What follows reads JSON that a file may have made up.
-
-function broken(what: string): FormatError {
-  return new FormatError(`fit: resume: ${what} is missing or of the wrong kind in the state of a training.`)
-}
-
-function objectOf(what: string, value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw broken(what)
-  return value as Readonly<Record<string, unknown>>
-}
-
-function listOf<T>(what: string, value: unknown, each: (item: unknown) => T): T[] {
-  if (!Array.isArray(value)) throw broken(what)
-  return value.map(each)
-}
-
-function numberOf(what: string, value: unknown): number {
-  if (typeof value !== 'number') throw broken(what)
-  return value
-}
-
-function countOf(what: string, value: unknown): number {
-  if (!Number.isSafeInteger(value) || (value as number) < 0) throw broken(what)
-  return value as number
-}
-
-function perhaps<T>(value: unknown, read: (value: unknown) => T): T | null {
-  return value === null || value === undefined ? null : read(value)
-}
-
-function textOf(what: string, value: unknown): string {
-  if (typeof value !== 'string') throw broken(what)
-  return value
-}
-
-function pairOf(what: string, value: unknown): readonly [number, number] {
-  const [seed, offset] = listOf(what, value, (item) => countOf(what, item))
-  if (seed === undefined || offset === undefined) throw broken(what)
-  return [seed, offset]
-}
-
-function resumedFrom(saved: Readonly<Record<string, unknown>>): Resumed {
-  const batches = countOf('batches', saved['batches'])
-  return {
-    position: perhaps(saved['position'], positionOf) ?? beginning(0, batches),
-    rng: pairOf('rng', saved['rng']),
-    past: listOf('past', saved['past'], pastOf),
-    callbacks: listOf('callbacks', saved['callbacks'], (state) => state),
-    tensors: new Map(),
-    pending: perhaps(saved['pending'], pendingOf),
-    stop: saved['stop'] === true,
-    names: listOf('names', saved['names'], (name) => textOf('names', name)),
-    extent: extentOf(saved['extent']),
-  }
-}
-
-function positionOf(given: unknown): Position {
-  const { epoch, step, key, offset, sums, seen, batches, feed } = objectOf('position', given)
-  return {
-    epoch: countOf('epoch', epoch),
-    step: countOf('step', step),
-    key: perhaps(key, (value) => countOf('key', value)),
-    offset: countOf('offset', offset),
-    sums: listOf('sums', sums, (own) => listOf('sums', own, (sum) => numberOf('sums', sum))),
-    seen: numberOf('seen', seen),
-    batches: countOf('batches', batches),
-    feed: perhaps(feed, feedOf),
-  }
-}
-
-function feedOf(given: unknown): FeedPosition {
-  const { rng, epoch, taken, held } = objectOf('feed', given)
-  return {
-    rng: pairOf('feed', rng),
-    epoch: perhaps(epoch, (value) => countOf('feed', value)),
-    taken: countOf('feed', taken),
-    held: perhaps(held, (value) => pairOf('feed', value)),
-  }
-}
-
-function pastOf(given: unknown): PastEpoch {
-  const { epoch, values, validation } = objectOf('past', given)
-  const numbers = (list: unknown): number[] => listOf('past', list, (value) => numberOf('past', value))
-  return {
-    epoch: countOf('past', epoch),
-    values: numbers(values),
-    validation: perhaps(validation, numbers),
-  }
-}
-
-const hooks = ['onEpochBegin', 'onEpochEnd', 'onTrainBatchBegin', 'onTrainBatchEnd'] as const
-
-function pendingOf(given: unknown): PendingHook {
-  const { hook, index, logs, from } = objectOf('pending', given)
-  const known = hooks.find((name) => name === hook)
-  if (known === undefined) throw broken('pending')
-  const numbers = Object.entries(objectOf('pending', logs)).map(([name, value]): [string, number] => [
-    name,
-    numberOf('pending', value),
-  ])
-  return {
-    hook: known,
-    index: countOf('pending', index),
-    logs: Object.fromEntries(numbers),
-    from: countOf('pending', from),
-  }
-}
-
-function extentOf(given: unknown): Extent {
-  const { samples, batchSize, stepsPerEpoch } = objectOf('extent', given ?? {})
-  const size = (value: unknown): number | null => perhaps(value, (held) => countOf('extent', held))
-  return { samples: size(samples), batchSize: size(batchSize), stepsPerEpoch: size(stepsPerEpoch) }
+/** Refuses a place that a training of this size cannot have stood at. */
+function requirePosition({ compiled, params, extent }: Training, { position }: Resumed): void {
+  const { epoch, step, sums, batches, feed } = position
+  const wrong = (what: string, expected: string): FormatError =>
+    new FormatError(`fit: resume: the state of a training has ${what}; expected ${expected}.`)
+  if (params.steps !== null && step > params.steps)
+    throw wrong(`${step} steps of an epoch`, `at most ${params.steps}`)
+  const { loop, stepsPerEpoch } = extent
+  const most = stepsPerEpoch === null ? batches + 1 : Math.min(batches, epoch * stepsPerEpoch + step) + 1
+  if (feed !== null && feed.taken > most)
+    throw wrong(`${feed.taken} batches taken of the loader`, `at most ${most}`)
+  if (step === 0) return
+  const adds = areSums(compiled)
+  // In memory all numbers stand in one list; how many a sum has is known when its program is traced.
+  const [all = []] = sums
+  const [count, fits] =
+    loop === 'memory'
+      ? [
+          all.length,
+          sums.length === 1 && (adds.includes(true) ? all.length >= adds.length : all.length === adds.length),
+        ]
+      : [
+          sums.length,
+          sums.length === adds.length &&
+            sums.every((own, i) => (adds[i] === true ? own.length > 0 : own.length === 1)),
+        ]
+  if (!fits) throw wrong(`${count} sums of an epoch`, `those of ${compiled.names.join(', ')}`)
 }

@@ -89,6 +89,7 @@ async function restored(streaming: Streaming): Promise<void> {
   if (saved.taken > 0) {
     feed.begin()
     while (feed.taken < saved.taken) {
+      training.settings.signal?.throwIfAborted()
       const last = feed.taken + 1 === saved.taken && saved.held !== null
       // Steps drew numbers between its batches, which may draw some too.
       if (last) native.setRngState(...(saved.held ?? now))

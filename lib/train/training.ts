@@ -59,14 +59,19 @@ export interface Resumed {
   readonly pending: PendingHook | null
   readonly stop: boolean
   readonly names: readonly string[]
-  readonly extent: Extent
+  /** Null where no `fit` has run. */
+  readonly extent: Extent | null
 }
 
-/** Sizes that have to be the same where a training goes on. */
+/** What has to be the same where a training goes on; null is what is not known, or not given. */
 export interface Extent {
+  /** Who makes the batches: the runner's thread, or JavaScript. Both keep their sums and orders in their own way. */
+  readonly loop: 'memory' | 'stream'
   readonly samples: number | null
   readonly batchSize: number | null
   readonly stepsPerEpoch: number | null
+  readonly shuffle: boolean | null
+  readonly dropLast: boolean | null
 }
 
 /** How a training begins where nothing was saved. */
