@@ -1,3 +1,7 @@
+import { isPlainRecord } from '../jit/arguments.js'
+import { isTensor } from '../tensor/base.js'
+import { shown } from '../tensor/create.js'
+
 /** What a column holds: numbers, true and false, dates and times of ISO 8601, or texts of which each names a category. */
 export type ColumnType = 'number' | 'boolean' | 'date' | 'category'
 
@@ -46,6 +50,26 @@ export function isMissing(value: unknown, more: ReadonlySet<string>): boolean {
   return absent.has(text) || more.has(text)
 }
 
+/**
+ * Whether an object is a record: what stands in its own properties, of whatever class it is. Those of the language that
+ * keep what they hold elsewhere are none, nor is what has such properties only in its prototype.
+ */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (isPlainRecord(value)) return true
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value))
+    return false
+  return !isTensor(value) && Object.keys(value).length > 0
+}
+
+/** A value that is no record, for a message. */
+export function strangeRecord(value: unknown): string {
+  const empty =
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value)
+  if (!empty || isTensor(value)) return shown(value)
+  const { constructor } = value as { readonly constructor?: { readonly name?: string } }
+  return `an object of ${constructor?.name ?? 'no class'} without properties of its own`
+}
+
 /** A number, or NaN where a text is none. Other bases than ten are texts, as they are to pandas. */
 export function numberOf(value: unknown): number {
   if (typeof value === 'number') return value
@@ -55,6 +79,11 @@ export function numberOf(value: unknown): number {
   const infinite = /^\s*([+-]?)inf(?:inity)?\s*$/i.exec(value)
   if (infinite === null) return Number.NaN
   return infinite[1] === '-' ? -Infinity : Infinity
+}
+
+/** Whether a value is meant to be infinite, and not a number that is only too large. */
+export function isInfinite(value: unknown): boolean {
+  return value === Infinity || value === -Infinity || (typeof value === 'string' && /inf/i.test(value))
 }
 
 const yes: ReadonlySet<string> = new Set(['true', 'yes', 'y', 't', '1'])

@@ -1,8 +1,8 @@
-import { isPlainRecord } from '../jit/arguments.js'
 import { stack } from '../functional.js'
 import type { Tensor } from '../tensor.js'
 import { isTensor } from '../tensor/base.js'
 import { requireDType, shown } from '../tensor/create.js'
+import { isRecord, strangeRecord } from './cell.js'
 import { fromTypedArray, tensor } from '../tensor/factories.js'
 import type { DType, NestedArray, TensorValues, TypedArray } from '../types.js'
 import { DataError, reasonOf } from './data-error.js'
@@ -62,12 +62,12 @@ function field(group: Group, values: readonly unknown[], path: string): unknown 
     return tuple(group, values as readonly (readonly unknown[])[], path, like.length)
   }
   if (isScalar(like)) return scalars(group, values, path, typeof like)
-  if (isPlainRecord(like)) return record(group, values, path, like)
+  if (isRecord(like)) return record(group, values, path, like)
   throw problem(
     group,
     0,
     path,
-    shown(like),
+    strangeRecord(like),
     'numbers, booleans, typed arrays, tensors, or records and tuples of them',
   )
 }
@@ -200,7 +200,7 @@ function record(
 ): Record<string, unknown> {
   const keys = Object.keys(like)
   for (const [at, value] of values.entries()) {
-    const own = isPlainRecord(value) ? Object.keys(value) : null
+    const own = isRecord(value) ? Object.keys(value) : null
     if (own === null || own.length !== keys.length || keys.some((key) => !own.includes(key)))
       throw problem(
         group,

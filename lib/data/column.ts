@@ -1,5 +1,5 @@
 import { shown } from '../tensor/create.js'
-import { categoryOf, CellProblem, type ColumnType, daysOf, numberOf, truthOf } from './cell.js'
+import { categoryOf, CellProblem, type ColumnType, daysOf, isInfinite, numberOf, truthOf } from './cell.js'
 
 /** A column as it was found or said to be. */
 export interface Column {
@@ -246,5 +246,8 @@ export function encoded(name: string, type: ColumnType, value: unknown): number 
     type === 'number' ? numberOf(value) : type === 'boolean' ? truthOf(value, true) : daysOf(value)
   if (Number.isNaN(number))
     throw new CellProblem(name, shown(value), wanted[type as Exclude<ColumnType, 'category'>])
+  // Infinity is a value only where it was meant.
+  if (!Number.isFinite(Math.fround(number)) && !isInfinite(value))
+    throw new CellProblem(name, shown(value), 'a number of at most 3.4e38 in size, the largest of f32')
   return number
 }

@@ -4,6 +4,7 @@ import { createGunzip } from 'node:zlib'
 import { type CsvError, type Info, type Options, parse } from 'csv-parse'
 import { shown } from '../tensor/create.js'
 import type { CellProblem } from './cell.js'
+import { type Charset, CharsetProblem, charsets, Decoding } from './charset.js'
 import { DataError, reasonOf } from './data-error.js'
 
 type Stream = Readable | Transform
@@ -19,6 +20,11 @@ export interface CsvFormat {
   readonly header?: boolean | readonly string[] | undefined
   /** What stands between two values; `','` by default, and a tab for files that end in `.tsv`. */
   readonly separator?: string | undefined
+  /**
+   * How the file's characters are written: `'utf8'` by default, `'latin1'` or `'utf16le'`. A file with the byte order
+   * mark of UTF-16 is read as that.
+   */
+  readonly charset?: Charset | undefined
 }
 
 /** A CSV file that is read row by row, as often as it is asked for. */
@@ -26,6 +32,7 @@ export class CsvFile {
   readonly #op: string
   readonly path: string
   readonly #separator: string
+  readonly #charset: Charset
   readonly #header: boolean | readonly string[]
   #names: readonly string[] = []
 
@@ -33,6 +40,7 @@ export class CsvFile {
     this.#op = op
     this.path = path
     this.#header = format.header ?? true
+    this.#charset = format.charset ?? 'utf8'
     this.#separator = format.separator ?? (/\.tsv(?:\.gz)?$/i.test(path) ? '\t' : ',')
   }
 
@@ -147,7 +155,10 @@ export class CsvFile {
       max_record_size: LONGEST_ROW,
       ...more,
     })
-    const stages: Stream[] = /\.gz$/i.test(this.path) ? [file, createGunzip(), parser] : [file, parser]
+    const decoding = new Decoding(this.#charset)
+    const stages: Stream[] = /\.gz$/i.test(this.path)
+      ? [file, createGunzip(), decoding, parser]
+      : [file, decoding, parser]
     // An error of any of them is thrown by the last, which is the one that is read.
     for (const [i, stage] of stages.entries()) {
       stage.on('error', (error: Error) => parser.destroy(error))
@@ -176,6 +187,17 @@ export class CsvFile {
   }
 
   #damage(error: unknown, lastLine: number): DataError {
+    if (error instanceof CharsetProblem) {
+      const others = charsets
+        .filter((name) => name !== error.charset)
+        .map((name) => `{ charset: '${String(name)}' }`)
+      return this.#error(
+        error.message,
+        `${error.charset}. Say how the file's characters are written: ${others.join(' or ')}`,
+        { line: error.line },
+        error,
+      )
+    }
     const { code } = error as Partial<CsvError>
     const line = { line: lastLine + 1 }
     const text = String(code)

@@ -3,6 +3,7 @@ import { Origin } from '../errors/origin.js'
 import type { Tensor } from '../tensor.js'
 import { shown } from '../tensor/create.js'
 import { CellProblem } from './cell.js'
+import { charsets } from './charset.js'
 import { CsvFile, type CsvFormat } from './csv-file.js'
 import type { DataError } from './data-error.js'
 import type { Preprocessing } from './preprocessing.js'
@@ -47,7 +48,8 @@ export interface SingleTargetSample extends TableSample {
  * `'boolean'`, `'date'` or `'category'` by column; `missing`: `'error'` (default), `'drop'`, `'mean'`, `'median'`,
  * `'mode'`, a number, or one of them or `{ value }` by column; `missingValues`: more texts for it; `categories`: those of
  * a column in their order; `encoding`: `'index'` (default) or `'oneHot'` for categories among inputs; `unknown`;
- * `preprocessing`: that of another table; `header`: `true` (default), `false` or the names; `separator`: `','`
+ * `preprocessing`: that of another table; `header`: `true` (default), `false` or the names; `separator`: `','`;
+ * `charset`: `'utf8'` (default), `'latin1'` or `'utf16le'`
  * @returns `{ x, y, columns, classes, preprocessing, length }`, a data set for `fit`
  * @throws DataError with file, line and column, for a file that is missing, empty or damaged and a value that does not fit
  * @throws ValueError for options that do not fit the columns
@@ -153,13 +155,15 @@ interface Opened {
 
 async function opened(op: string, path: string, options: CsvOptions): Promise<Opened> {
   if (typeof path !== 'string') throw new ValueError(`${op}: ${shown(path)} as path; expected a text.`)
-  requireTableOptions(op, options, ['header', 'separator'])
-  const { header, separator, preprocessing } = options
+  requireTableOptions(op, options, ['header', 'separator', 'charset'])
+  const { header, separator, charset, preprocessing } = options
   const named = Array.isArray(header) && header.every((name) => typeof name === 'string')
   if (header !== undefined && typeof header !== 'boolean' && !named)
     throw new ValueError(`${op}: ${shown(header)} as header; expected true, false or an array of names.`)
   if (separator !== undefined && (typeof separator !== 'string' || separator === ''))
     throw new ValueError(`${op}: ${shown(separator)} as separator; expected a text such as ';'.`)
+  if (charset !== undefined && !charsets.includes(charset))
+    throw new ValueError(`${op}: ${shown(charset)} as charset; expected 'utf8', 'latin1' or 'utf16le'.`)
   const file = await CsvFile.open(op, path, options)
   return { file, plan: planOf(op, file.names, options), preprocessing }
 }

@@ -30,6 +30,7 @@ export {
 } from './csv.js'
 export type { CsvFormat } from './csv-file.js'
 export type { ColumnType } from './cell.js'
+export type { Charset } from './charset.js'
 export type { Column, Filling, Missing } from './column.js'
 export { Preprocessing, type Encoding, type RawRecord, type UnknownCategory } from './preprocessing.js'
 export { records } from './records.js'

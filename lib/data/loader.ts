@@ -5,6 +5,7 @@ import { arange } from '../tensor/factories.js'
 import {
   type Batch,
   type Dataset,
+  isTensors,
   rebuilt,
   requireTensors,
   type RowsOf,
@@ -220,6 +221,13 @@ function collated(given: readonly unknown[], indices: ArrayLike<number>): Batch<
   const samples = given.map((sample, i) => {
     if (typeof sample !== 'object' || sample === null || !('x' in sample && 'y' in sample))
       throw new ValueError(`DataLoader: ${shown(sample)} as sample ${indices[i]}; expected { x, y }.`)
+    for (const name of ['x', 'y', 'sampleWeight'] as const) {
+      const value = (sample as Partial<Batch<Tensors, Tensors>>)[name]
+      if (!isTensors(value) && !(name === 'sampleWeight' && value === undefined))
+        throw new ValueError(
+          `DataLoader: ${shown(value)} as ${name} of sample ${indices[i]}; expected a tensor, or several in a list or a record.`,
+        )
+    }
     return sample as Batch<Tensors, Tensors>
   })
   const [first] = samples

@@ -6,7 +6,7 @@ import { requireTensor } from '../tensor/checks.js'
 import { shown } from '../tensor/create.js'
 import { fromTypedArray } from '../tensor/factories.js'
 import type { JsonObject, JsonValue } from '../types/json.js'
-import { categoryOf, CellProblem, isMissing } from './cell.js'
+import { categoryOf, CellProblem, isMissing, isRecord, strangeRecord } from './cell.js'
 import { type Column, encoded } from './column.js'
 import { DataError } from './data-error.js'
 import type { Tensors } from './dataset.js'
@@ -286,10 +286,10 @@ function own(record: RawRecord, { name }: Column): unknown {
 
 function requireRecords(op: string, records: unknown): readonly RawRecord[] {
   const list: readonly unknown[] = Array.isArray(records) ? records : [records]
-  const stranger = list.findIndex((record) => !isPlainRecord(record))
+  const stranger = list.findIndex((record) => !isRecord(record))
   if (stranger >= 0)
     throw new ValueError(
-      `${op}: ${shown(list[stranger])} as record ${stranger}; expected an object such as { age: 31, city: 'Rome' }.`,
+      `${op}: ${strangeRecord(list[stranger])} as record ${stranger}; expected an object with a property for each column, such as { age: 31, city: 'Rome' }.`,
     )
   return list as readonly RawRecord[]
 }

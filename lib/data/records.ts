@@ -1,8 +1,7 @@
 import { ValueError } from '../errors.js'
-import { isPlainRecord } from '../jit/arguments.js'
 import type { Tensor } from '../tensor.js'
 import { shown } from '../tensor/create.js'
-import { CellProblem } from './cell.js'
+import { CellProblem, isRecord, strangeRecord } from './cell.js'
 import { DataError } from './data-error.js'
 import type { Tensors } from './dataset.js'
 import type { Preprocessing, RawRecord } from './preprocessing.js'
@@ -17,7 +16,7 @@ import { type Plan, planOf, requireTableOptions, type TableOptions, TableScan } 
  * `undefined`, `null`, `NaN`, `''`, `'NA'` and the like are missing values, which are an error unless `missing` says
  * otherwise.
  *
- * @param records - objects with a value for each column
+ * @param records - objects with a value for each column: their own properties are read, of whatever class they are
  * @param options - `target`, `columns`, `types`, `missing`, `missingValues`, `categories`, `encoding`, `unknown`,
  * `preprocessing`
  * @returns `{ x, y, columns, classes, preprocessing, length }`, a data set for `fit`
@@ -46,8 +45,11 @@ export function records(list: readonly RawRecord[], options: TableOptions = {}):
   requireTableOptions(op, options, [])
   const names = new Set<string>()
   for (const [row, record] of (list as readonly unknown[]).entries()) {
-    if (!isPlainRecord(record))
-      throw new DataError(`${op}: record ${row}: ${shown(record)}; expected an object.`, { row })
+    if (!isRecord(record))
+      throw new DataError(
+        `${op}: record ${row}: ${strangeRecord(record)}; expected an object with a property for each column, such as { age: 31 }.`,
+        { row },
+      )
     for (const name of Object.keys(record)) names.add(name)
   }
   if (list.length === 0) throw new DataError(`${op}: no records; expected at least one.`)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Tensor, data } from 'neuroxide'
+import { type Tensor, data, tensor } from 'neuroxide'
 
 const values = (x: unknown): unknown => (x as Tensor).toArray()
 
@@ -148,6 +148,49 @@ describe('Preprocessing', () => {
         code: 'ERR_DATA',
         message: expect.stringMatching(/^Preprocessing\.fromJSON: .*; expected /),
       }),
+    )
+  })
+})
+
+describe('objects of classes', () => {
+  class Row {
+    constructor(
+      readonly a: number,
+      readonly kind: string,
+    ) {}
+
+    get double(): number {
+      return this.a * 2
+    }
+  }
+  const rows = [new Row(1, 'x'), new Row(2, 'y')]
+
+  test('are records by their own properties', async () => {
+    const table = data.records(rows as never, { target: 'kind' })
+    expect([table.columns, table.x.toArray()]).toEqual([['a'], [[1], [2]]])
+    expect(table.preprocessing.inputs(rows[1] as never).toArray()).toEqual([[2]])
+    const pipeline = new data.Pipeline(rows.map(({ a }) => Object.assign(new Row(a, ''), { kind: a }))).batch(
+      2,
+    )
+    for await (const batch of pipeline) expect(Object.keys(batch)).toEqual(['a', 'kind'])
+  })
+
+  test.each<[string, object, string]>([
+    ['a map', new Map([['a', 1]]), 'an object of Map without properties of its own'],
+    ['what its prototype has', Object.create(rows[0] as Row) as object, 'an object of Row without'],
+    ['a list', [1], 'an array of 1'],
+    ['a promise', Promise.resolve(rows[0]), 'an object of Promise without'],
+  ])('%s is none', (_, given, what) => {
+    expect(() => data.records([given as never])).toThrow(what)
+    expect(() =>
+      data.records([{ a: 1, b: 1 }], { target: 'b' }).preprocessing.inputs([given as never]),
+    ).toThrow(what)
+  })
+
+  test('a sample of a data set that holds no tensors is named', () => {
+    const set = { length: 3, get: (i: number) => ({ x: i === 2 ? rows[0] : tensor([i]), y: tensor([i]) }) }
+    expect(() => [...new data.DataLoader(set as never, { batchSize: 3 })]).toThrow(
+      /as x of sample 2; expected a tensor/,
     )
   })
 })
