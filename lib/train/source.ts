@@ -14,8 +14,13 @@ import { shown } from '../tensor/create.js'
 import { tensor } from '../tensor/factories.js'
 import type { DType, TensorLike } from '../types.js'
 
-/** What a model is given: values of one input, or for a model with several a list of tensors, or a record of values. */
-export type Input = TensorLike | Tensors | Readonly<Record<string, Exclude<TensorLike, number | boolean>>>
+type OneOfInputs = Exclude<TensorLike, number | boolean>
+
+/**
+ * What a model is given: values of one input, or for a model with several a list or record of values. A list of
+ * plain arrays is the rows of one input.
+ */
+export type Input = TensorLike | Tensors | readonly OneOfInputs[] | Readonly<Record<string, OneOfInputs>>
 
 /** A batch as loaders may give it: inputs, targets and, where they differ, how much each sample counts. */
 export type LoaderBatch =
@@ -87,8 +92,16 @@ function isBatch(value: unknown): boolean {
 /** Values of an input as tensors; `labels` is the element type of plain lists of numbers, where they name classes. */
 export function tensors(op: string, input: Input, labels?: DType): Tensors {
   if (isTensors(input)) return input
-  if (Array.isArray(input) && input.some(isTensor))
-    throw new ValueError(`${op}: tensors and other values together; expected tensors only.`)
+  // Typed arrays are no rows of a nested array.
+  if (Array.isArray(input) && input.some((value) => isTensor(value) || ArrayBuffer.isView(value))) {
+    const list: readonly unknown[] = input
+    const odd = list.find((value) => !(isTensor(value) || isList(value)))
+    if (odd !== undefined)
+      throw new ValueError(
+        `${op}: tensors or typed arrays and ${shown(odd)} in one list; expected tensors or arrays, one for each input.`,
+      )
+    return list.map((value) => (isTensor(value) ? value : tensor(value as number[])))
+  }
   if (isPlainRecord(input)) {
     const entries = Object.entries(input)
     const odd = entries.find(([, value]) => !(isTensor(value) || isList(value)))
@@ -100,6 +113,10 @@ export function tensors(op: string, input: Input, labels?: DType): Tensors {
       entries.map(([name, value]) => [name, isTensor(value) ? value : tensor(value as number[])]),
     )
   }
+  if (typeof input === 'object' && !isList(input))
+    throw new ValueError(
+      `${op}: ${shown(input)}; expected a tensor, an array, or several in a list or by name. Of a data set or a loader, give the inputs alone, such as dataset.x.`,
+    )
   const plain = labels !== undefined && Array.isArray(input) && typeof input[0] === 'number'
   return plain ? tensor(input as number[], { dtype: labels }) : tensor(input as number[])
 }

@@ -2,9 +2,11 @@ import { describe, expect, test, vi } from 'vitest'
 import {
   type FitOptions,
   type LossName,
+  Model,
   type Tensor,
   ValueError,
   arange,
+  data,
   losses,
   nn,
   optim,
@@ -350,5 +352,39 @@ describe('Keras’s losses', () => {
     const { loss: measured } = await model.evaluate(x, target, { sampleWeight })
     expect(measured).toBeCloseTo(expected, 5)
     await model.fit(x, target, { sampleWeight, verbose: 0, epochs: 1 })
+  })
+})
+
+describe('inputs of several', () => {
+  class Sum extends Model {
+    forward(a: Tensor, b: Tensor): Tensor {
+      return a.add(b)
+    }
+  }
+
+  test('may be typed arrays, or arrays beside a tensor; a list of plain arrays is rows', async () => {
+    const a = tensor([[1], [2]])
+    expect((await new Sum().predict([a, [[10], [20]]])).toArray()).toEqual([[11], [22]])
+    expect((await new Sum().predict([Float32Array.of(1, 2), tensor([3, 4])])).toArray()).toEqual([4, 6])
+    const typed = [Float32Array.of(1, 2), Float32Array.of(3, 4)]
+    expect((await new Sum().predict(typed)).toArray()).toEqual([4, 6])
+    const rows = new nn.Sequential(new nn.Flatten())
+    const plain = [
+      [1, 2],
+      [3, 4],
+    ]
+    expect((await rows.predict(plain)).toArray()).toEqual(plain)
+    await expect(new Sum().predict([a, 3 as never])).rejects.toThrow(
+      'predict: tensors or typed arrays and 3 in one list; expected tensors or arrays, one for each input.',
+    )
+  })
+
+  test('are told apart from data sets and loaders', async () => {
+    const set = new data.TensorDataset(zeros([4, 2]), zeros([4, 1]))
+    const model = new nn.Sequential(new nn.Linear(2, 1))
+    await expect(model.predict(new data.DataLoader(set) as never)).rejects.toThrow(
+      'predict: a DataLoader; expected a tensor, an array, or several in a list or by name. Of a data set or a loader, give the inputs alone, such as dataset.x.',
+    )
+    await expect(model.predict(set as never)).rejects.toThrow(/predict: a TensorDataset; expected a tensor/)
   })
 })
