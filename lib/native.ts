@@ -65,7 +65,7 @@ export interface Native {
   gradEnabled(on: boolean): boolean
   seed(seed: number): void
   rngState(): void
-  setRngState(seed: number, offset: number): void
+  setRngState(seed: number, offset: number, forks: number): void
   producer(out: object, handle: Handle, axis: number): Handle
   pathName(id: number): string
   traceBegin(outs: object[], count: number): void

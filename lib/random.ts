@@ -9,6 +9,8 @@ export interface RngState {
   readonly seed: number
   /** How far the stream has been used. */
   readonly offset: number
+  /** How many trainings and evaluations have been given streams of their own from it; 0 where it is left out. */
+  readonly forks?: number
 }
 
 function requireNatural(op: string, what: string, value: unknown): void {
@@ -51,7 +53,7 @@ export function manualSeed(seed: number): void {
 /**
  * The present position in the stream of random numbers, to be given to {@link setRngState} later.
  *
- * @returns seed and offset
+ * @returns seed, offset and how many streams of trainings were made of it
  * @example
  * ```ts
  * import { rand, rngState, setRngState } from 'neuroxide'
@@ -63,7 +65,8 @@ export function manualSeed(seed: number): void {
  */
 export function rngState(): RngState {
   native.rngState()
-  return { seed: io[Io.list] as number, offset: io[Io.list + 1] as number }
+  const [seed = 0, offset = 0, forks = 0] = io.subarray(Io.list, Io.list + 3)
+  return { seed, offset, forks }
 }
 
 /**
@@ -81,6 +84,7 @@ export function rngState(): RngState {
 export function setRngState(state: RngState): void {
   requireNatural('setRngState', 'seed', state?.seed)
   requireNatural('setRngState', 'offset', state?.offset)
+  requireNatural('setRngState', 'forks', state.forks ?? 0)
   requireNoTrace('setRngState')
-  native.setRngState(state.seed, state.offset)
+  native.setRngState(state.seed, state.offset, state.forks ?? 0)
 }

@@ -1,4 +1,5 @@
-import { Io, io, native } from '../native.js'
+import { native } from '../native.js'
+import { rngState, setRngState } from '../random.js'
 import type { Tensor } from '../tensor.js'
 import { randint, randperm } from '../tensor/factories.js'
 
@@ -12,13 +13,12 @@ const orderRoom = 2 ** 32
  * visits them in the same order.
  */
 export function epochOrder(count: number, seed: number, epoch: number): Tensor {
-  native.rngState()
-  const before = [io[Io.list] ?? 0, io[Io.list + 1] ?? 0] as const
-  native.setRngState(seed, firstOrder + epoch * orderRoom)
+  const before = rngState()
+  native.setRngState(seed, firstOrder + epoch * orderRoom, 0)
   try {
     return randperm(count)
   } finally {
-    native.setRngState(...before)
+    setRngState(before)
   }
 }
 

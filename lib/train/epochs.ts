@@ -16,7 +16,8 @@ const done: IteratorResult<EpochResult, undefined> = { done: true, value: undefi
 export class EpochChannel {
   #iterated = false
   #ended = false
-  #waiting: Waiting | null = null
+  /** Calls of `next` that no epoch has answered yet, in their order. */
+  readonly #waiting: Waiting[] = []
   #ready: EpochResult | null = null
   #goOn: ((stop: boolean) => void) | null = null
   #left = false
@@ -27,18 +28,22 @@ export class EpochChannel {
     return this.#iterated
   }
 
+  /** Whether the training stands still until the loop's body has run. */
+  get holding(): boolean {
+    return this.#goOn !== null
+  }
+
   /** Gives an epoch to the loop, if there is one, and waits until it wants the next; true where it was left. */
   put(result: EpochResult): Promise<boolean> | boolean {
     if (!this.#iterated) return false
     if (this.#left) return true
+    const waiting = this.#waiting.shift()
+    waiting?.resolve({ done: false, value: result })
+    // The next one is wanted already.
+    if (this.#waiting.length > 0) return false
+    if (waiting === undefined) this.#ready = result
     return new Promise((resolve) => {
       this.#goOn = resolve
-      if (this.#waiting === null) this.#ready = result
-      else {
-        const { resolve: give } = this.#waiting
-        this.#waiting = null
-        give({ done: false, value: result })
-      }
     })
   }
 
@@ -46,12 +51,12 @@ export class EpochChannel {
   end(failure: { readonly error: unknown } | null): void {
     this.#ended = true
     this.#failure = failure
-    const waiting = this.#waiting
-    this.#waiting = null
-    if (waiting === null) return
+    const [first, ...others] = this.#waiting.splice(0)
+    if (first === undefined) return
     this.#failure = null
-    if (failure === null) waiting.resolve(done)
-    else waiting.reject(failure.error)
+    if (failure === null) first.resolve(done)
+    else first.reject(failure.error)
+    for (const waiting of others) waiting.resolve(done)
   }
 
   iterate(training: Promise<unknown>): AsyncIterator<EpochResult, undefined> {
@@ -86,7 +91,7 @@ export class EpochChannel {
       return done
     }
     return await new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject }
+      this.#waiting.push({ resolve, reject })
     })
   }
 
@@ -102,7 +107,7 @@ export class EpochChannel {
  *
  * In a `for await` the training stands still at the end of each epoch until the body has run, so that it may read the
  * weights, set the learning rate or leave: `break` ends the training there, and awaiting the same object then gives the
- * history so far. Errors come through the loop.
+ * history so far. Errors come through the loop. Awaiting it in the body of its own loop is refused.
  *
  * @example
  * ```ts
@@ -142,6 +147,20 @@ export class Fitting<M extends string = string>
     })
     fitting.#channel = channel
     return fitting
+  }
+
+  /** @hidden */
+  // In the body of a loop over it a training would wait for itself, and for ever.
+  // oxlint-disable-next-line unicorn/no-thenable -- a Promise has one
+  override then<A = History<M>, B = never>(
+    onFulfilled?: ((history: History<M>) => A | PromiseLike<A>) | null,
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    if (this.#channel?.holding !== true) return super.then(onFulfilled, onRejected)
+    const error = new ValueError(
+      'fit: the training was awaited while the body of the loop over it runs, and it goes on only afterwards; expected that after the loop.',
+    )
+    return Promise.reject<History<M>>(error).then(onFulfilled, onRejected)
   }
 
   /** The epochs as they end. A training has one loop. */

@@ -130,8 +130,8 @@ export function settingsOf(options: FitOptions, stop: () => void): Settings {
   }))
   const batchSize = positive('fit', 'batchSize', options.batchSize, 32)
   return {
-    epochs: positive('fit', 'epochs', options.epochs, 1),
-    initialEpoch: natural('fit', 'initialEpoch', options.initialEpoch, 0),
+    epochs: requireFewer('epochs', positive('fit', 'epochs', options.epochs, 1)),
+    initialEpoch: requireFewer('initialEpoch', natural('fit', 'initialEpoch', options.initialEpoch, 0)),
     batchSize,
     shuffle: flag('fit', 'shuffle', options.shuffle, true),
     seed: natural('fit', 'seed', options.seed, undefined),
@@ -146,6 +146,12 @@ export function settingsOf(options: FitOptions, stop: () => void): Settings {
     callbacks: new CallbackList('fit', options.callbacks, wrapped),
     batchCallbacks: listOf<BatchCallback>('onBatchEnd', options.onBatchEnd),
   }
+}
+
+/** Each epoch has an order and random numbers of its own, of which there are not more. */
+function requireFewer(name: string, value: number): number {
+  if (value > 2 ** 31) throw new ValueError(`fit: ${name} is ${value}; expected at most 2147483648.`)
+  return value
 }
 
 function optional(name: string, value: number | undefined): number | undefined {

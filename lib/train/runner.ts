@@ -216,9 +216,9 @@ export function runEpochs(run: Run): Promise<void> {
       if (reason === null || reason === undefined) resolve()
       else reject(reason.error)
     }
-    const over = (error?: { readonly error: unknown }): void => {
-      if (pending === null) settle(error)
-      else void pending.then(() => settle(error))
+    const over = async (error?: { readonly error: unknown }): Promise<void> => {
+      await pending
+      settle(error)
     }
     // What a callback throws ends the training, and is what fit rejects with.
     const failed = (error: unknown): void => {
@@ -232,13 +232,13 @@ export function runEpochs(run: Run): Promise<void> {
         failed(error)
       }
     }
-    const answered = (answer: Promise<boolean>): void => {
-      pending = answer
-        .then((stop) => native.fitResume(id, stop || failure !== null))
-        .catch(failed)
-        .then(() => {
-          pending = null
-        })
+    const answered = async (answer: Promise<boolean>): Promise<void> => {
+      try {
+        const stop = await answer
+        native.fitResume(id, stop || failure !== null)
+      } catch (error) {
+        failed(error)
+      }
     }
     const id = started(specOf(run), (event) => {
       if (event.kind === 'progress') guarded(() => run.onProgress(event))
@@ -252,12 +252,12 @@ export function runEpochs(run: Run): Promise<void> {
       } else if (event.kind === 'left') guarded(() => run.onLeft?.(event))
       else if (event.kind === 'ask' || event.kind === 'epoch') {
         if (ended || failure !== null) native.fitResume(id, true)
-        else if (event.kind === 'epoch') answered(run.onEpoch(event))
-        else answered(run.onAsk?.(event) ?? Promise.resolve(false))
-      } else if (event.kind === 'aborted') over(ended ? undefined : { error: signal?.reason })
+        else if (event.kind === 'epoch') pending = answered(run.onEpoch(event))
+        else pending = answered(run.onAsk?.(event) ?? Promise.resolve(false))
+      } else if (event.kind === 'aborted') void over(ended ? undefined : { error: signal?.reason })
       else if (event.kind === 'error') {
-        over({ error: origin.error(Object.assign(new Error(event.message), { code: event.code })) })
-      } else over()
+        void over({ error: origin.error(Object.assign(new Error(event.message), { code: event.code })) })
+      } else void over()
     })
     const abort = (): void => native.fitAbort(id)
     signal?.addEventListener('abort', abort, { once: true })

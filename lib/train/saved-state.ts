@@ -9,6 +9,7 @@ import {
   type PastEpoch,
   type Position,
   type Resumed,
+  type RngPosition,
 } from './training.js'
 
 /** Grows when older versions could no longer go on from what is written. */
@@ -115,10 +116,11 @@ function flagOf(what: string, value: unknown): boolean {
   return value
 }
 
-function pairOf(what: string, value: unknown): readonly [number, number] {
-  const [seed, offset, ...more] = listOf(what, value, (item) => countOf(what, item))
+function rngOf(what: string, value: unknown): RngPosition {
+  // Older files say nothing of the streams of trainings.
+  const [seed, offset, forks = 0, ...more] = listOf(what, value, (item) => countOf(what, item))
   if (seed === undefined || offset === undefined || more.length > 0) throw broken(what)
-  return [seed, offset]
+  return [seed, offset, forks]
 }
 
 /** What a state says, beside tensors. */
@@ -145,7 +147,7 @@ function resumedOf(saved: Readonly<Record<string, unknown>>): Resumed {
   const position = perhaps(saved['position'], positionOf) ?? beginning(0, batches)
   return {
     position,
-    rng: pairOf('rng', saved['rng']),
+    rng: rngOf('rng', saved['rng']),
     past: listOf('past', saved['past'], (epoch) => pastOf(epoch, names.length)),
     callbacks: listOf('callbacks', saved['callbacks'], (state) => state),
     tensors: new Map(),
@@ -196,10 +198,10 @@ function positionOf(given: unknown): Position {
 function feedOf(given: unknown): FeedPosition {
   const { rng, epoch, taken, held } = objectOf('feed', given)
   return {
-    rng: pairOf('feed', rng),
+    rng: rngOf('feed', rng),
     epoch: perhaps(epoch, (value) => countOf('feed', value)),
     taken: countOf('feed', taken),
-    held: perhaps(held, (value) => pairOf('feed', value)),
+    held: perhaps(held, (value) => rngOf('feed', value)),
   }
 }
 

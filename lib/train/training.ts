@@ -1,5 +1,6 @@
-import { native, Io, io } from '../native.js'
+import { native } from '../native.js'
 import type { Module } from '../nn/module.js'
+import { rngState } from '../random.js'
 import type { Tensor } from '../tensor.js'
 import type { CallbackList, CallbackParams, Logs, PendingHook } from './callback.js'
 import type { Compiled } from './compiled.js'
@@ -10,6 +11,9 @@ import { HistoryRecorder } from './history.js'
 import { numbersOf } from './measures.js'
 import type { Model } from './model.js'
 import { ProgressBar, type Reading } from './progress.js'
+
+/** A position in the program's stream of random numbers: what `rngState()` says. */
+export type RngPosition = readonly [seed: number, offset: number, forks: number]
 
 /** A point between two steps of a training, from which it can go on. */
 export interface Position {
@@ -32,13 +36,13 @@ export interface Position {
 /** How to bring a loader to where it stood. */
 export interface FeedPosition {
   /** The program's random numbers when its iteration began. */
-  readonly rng: readonly [seed: number, offset: number]
+  readonly rng: RngPosition
   /** The number of its epoch then, where it counts. */
   readonly epoch: number | null
   /** Batches that it has given since. */
   readonly taken: number
   /** The random numbers before the last of them, where it has not been trained on yet. */
-  readonly held: readonly [seed: number, offset: number] | null
+  readonly held: RngPosition | null
 }
 
 /** The numbers of an epoch that has ended, in the order of their names. */
@@ -51,7 +55,7 @@ export interface PastEpoch {
 /** What a saved training says, beside tensors. */
 export interface Resumed {
   readonly position: Position
-  readonly rng: readonly [seed: number, offset: number]
+  readonly rng: RngPosition
   readonly past: readonly PastEpoch[]
   readonly callbacks: readonly unknown[]
   /** Tensors of callbacks, as `index.name`. */
@@ -80,9 +84,9 @@ export function beginning(epoch: number, batches: number): Position {
 }
 
 /** The position in the program's stream of random numbers. */
-export function programRng(): readonly [seed: number, offset: number] {
-  native.rngState()
-  return [io[Io.list] ?? 0, io[Io.list + 1] ?? 0]
+export function programRng(): RngPosition {
+  const { seed, offset, forks = 0 } = rngState()
+  return [seed, offset, forks]
 }
 
 /** What both ways to train share: callbacks, progress, history, and where the training stands. */

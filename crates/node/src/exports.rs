@@ -52,7 +52,7 @@ exports! {
     c"pressure"(1) => tensors::pressure;
     c"seed"(1) => tensors::seed;
     c"rngState"(0) => tensors::rng_state;
-    c"setRngState"(2) => tensors::set_rng_state;
+    c"setRngState"(3) => tensors::set_rng_state;
 
     c"setRequiresGrad"(2) => autograd::set_requires_grad;
     c"gradEnabled"(1) => autograd::grad_enabled;

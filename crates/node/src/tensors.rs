@@ -223,17 +223,17 @@ pub fn seed(call: &Call<'_>) -> Outcome<()> {
     Ok(())
 }
 
-/// `rngState()`: seed and offset into the list.
+/// `rngState()`: seed, offset and forks into the list.
 pub fn rng_state(call: &Call<'_>) -> Outcome<()> {
     let mut state = call.state()?;
-    let stream = state.engine.stream();
-    state.io.write_list([stream.seed as f64, stream.offset as f64].into_iter())
+    let (stream, forks) = (state.engine.stream(), state.engine.forks());
+    state.io.write_list([stream.seed as f64, stream.offset as f64, forks as f64].into_iter())
 }
 
-/// `setRngState(seed, offset)`
+/// `setRngState(seed, offset, forks)`
 pub fn set_rng_state(call: &Call<'_>) -> Outcome<()> {
-    let (seed, offset) = (call.count(0)? as u64, call.count(1)? as u64);
+    let (seed, offset, forks) = (call.count(0)? as u64, call.count(1)? as u64, call.count(2)? as u64);
     let mut state = call.state()?;
-    state.engine.set_stream(neuroxide_core::rng::Stream { seed, offset });
+    state.engine.set_stream(neuroxide_core::rng::Stream { seed, offset }, forks);
     Ok(())
 }

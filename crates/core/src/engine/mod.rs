@@ -247,8 +247,13 @@ impl Engine {
         self.stream
     }
 
-    pub fn set_stream(&mut self, stream: Stream) {
-        self.stream = stream;
+    /// How many streams were made of it: they are part of where the random numbers stand.
+    pub fn forks(&self) -> u64 {
+        self.forks
+    }
+
+    pub fn set_stream(&mut self, stream: Stream, forks: u64) {
+        (self.stream, self.forks) = (stream, forks);
     }
 
     /// A stream of its own for a training that runs beside JavaScript.
