@@ -164,7 +164,7 @@ fn an_abort_ends_a_training_wherever_it_waits() {
             for step in 0..=4 {
                 let told = ends(e, &spec, move |control, event| match event {
                     Event::Ask(at) if (at.epoch, at.validation, at.step) == (1, validates, step) => {
-                        control.abort()
+                        control.abort();
                     }
                     Event::Ask(_) | Event::Epoch { .. } => control.resume(false),
                     _ => {}
