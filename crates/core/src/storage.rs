@@ -354,7 +354,7 @@ mod tests {
                 order.lock().unwrap().push("visit");
             })
         };
-        while gate.state.load(Ordering::Relaxed) < VISITOR {
+        while gate.state.load(Ordering::Relaxed) & !STEPPING < VISITOR {
             std::thread::yield_now();
         }
         drop(step);
