@@ -4,7 +4,8 @@ import { createGunzip } from 'node:zlib'
 import { type CsvError, type Info, type Options, parse } from 'csv-parse'
 import { shown } from '../tensor/create.js'
 import type { CellProblem } from './cell.js'
-import { type Charset, CharsetProblem, charsets, Decoding } from './charset.js'
+import { type Charset, CharsetProblem, charsets } from './charset.js'
+import { Decoding } from './decoding.js'
 import { DataError, reasonOf } from './data-error.js'
 
 type Stream = Readable | Transform

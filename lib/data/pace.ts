@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 
-/** Milliseconds after which a loop lets others run: with rows that take as long themselves, that is every 8 ms. */
-const LONGEST = 4
+/** Milliseconds after which a loop lets others run: with rows of a few milliseconds, and timers that miss a turn, that is every 8 ms. */
+const LONGEST = 3
 
 /** When a loop has to let timers, sockets and the rest of the program run: by the time that has passed, not by a count. */
 export class Pace {

@@ -135,6 +135,8 @@ export function isOwnCall(name: string): boolean {
       name,
     ) ||
     /^optim\.lrScheduler\.\w+#(getLastLr|stateDict)$/.test(name) ||
+    // What `loadStateDict` is made of, for `fit` to check a file before it writes.
+    /^optim\.(Optimizer|EMA)#loading$/.test(name) ||
     /^callbacks\.\w+#(on[A-Z]\w*|state|stateTensors|resumeFrom|elapsed|remaining|\[undo\])$/.test(name)
   )
 }
