@@ -17,40 +17,22 @@ interface Stored {
   }[]
 }
 
-const {
-  AUC,
-  BinaryAccuracy,
-  CategoricalAccuracy,
-  ConfusionMatrix,
-  F1,
-  MeanAbsoluteError,
-  MeanSquaredError,
-  Perplexity,
-  Precision,
-  R2,
-  Recall,
-  RootMeanSquaredError,
-  SparseCategoricalAccuracy,
-  SparseTopKCategoricalAccuracy,
-  TopKCategoricalAccuracy,
-} = metrics
-
 const classes = {
-  AUC,
-  BinaryAccuracy,
-  CategoricalAccuracy,
-  ConfusionMatrix,
-  F1,
-  MeanAbsoluteError,
-  MeanSquaredError,
-  Perplexity,
-  Precision,
-  R2,
-  Recall,
-  RootMeanSquaredError,
-  SparseCategoricalAccuracy,
-  SparseTopKCategoricalAccuracy,
-  TopKCategoricalAccuracy,
+  AUC: metrics.AUC,
+  BinaryAccuracy: metrics.BinaryAccuracy,
+  CategoricalAccuracy: metrics.CategoricalAccuracy,
+  ConfusionMatrix: metrics.ConfusionMatrix,
+  F1: metrics.F1,
+  MeanAbsoluteError: metrics.MeanAbsoluteError,
+  MeanSquaredError: metrics.MeanSquaredError,
+  Perplexity: metrics.Perplexity,
+  Precision: metrics.Precision,
+  R2: metrics.R2,
+  Recall: metrics.Recall,
+  RootMeanSquaredError: metrics.RootMeanSquaredError,
+  SparseCategoricalAccuracy: metrics.SparseCategoricalAccuracy,
+  SparseTopKCategoricalAccuracy: metrics.SparseTopKCategoricalAccuracy,
+  TopKCategoricalAccuracy: metrics.TopKCategoricalAccuracy,
 }
 
 type Any = { update(x: Tensor, y: Tensor, w?: Tensor): void; compute(): number | number[][]; reset(): void }
